@@ -1,0 +1,72 @@
+"""Callers and their keys, as values and pure decisions."""
+
+import hashlib
+
+import msgspec
+
+from mainstay.base.errors import NotAllowed, NotAuthenticated
+
+LOCAL = "local"
+"""The caller without a key on a server that only this machine can reach."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls, and which models they may reach; `*` is every model."""
+
+    name: str
+    models: tuple[str, ...] = ("*",)
+
+    def may_reach(self, model: str) -> bool:
+        """Whether this caller was granted the model."""
+        return "*" in self.models or model in self.models
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is stored: the digest of the secret, never the secret."""
+
+    id: str
+    digest: str
+    """SHA-256 of the secret, in hexadecimal."""
+    caller: Caller
+    created_at_ns: int
+    revoked_at_ns: int | None = None
+
+
+def digest_of(secret: str) -> str:
+    """What is stored of a secret. The secret is 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class KeyRing:
+    """The keys in force, looked up by digest: a lookup reveals nothing that guessing a digest
+    of 256 bits would not."""
+
+    def __init__(self, keys: tuple[Key, ...], *, local: bool) -> None:
+        self._callers = {key.digest: key.caller for key in keys if key.revoked_at_ns is None}
+        self._local = Caller(name=LOCAL) if local else None
+
+    def authenticate(self, secret: str | None) -> Caller:
+        """The caller that a secret belongs to."""
+        if secret is None:
+            if self._local is not None:
+                return self._local
+            raise NotAuthenticated(
+                "this server needs a key",
+                field="authorization",
+                expected="a header `Authorization: Bearer <key>`; make one with `mainstay key`",
+            )
+        caller = self._callers.get(digest_of(secret))
+        if caller is None:
+            raise NotAuthenticated("this key is not known or was revoked", field="authorization")
+        return caller
+
+
+def authorise(caller: Caller, model: str) -> None:
+    """Refuse a model that the caller was not granted."""
+    if not caller.may_reach(model):
+        raise NotAllowed(
+            f"{caller.name} was not granted the model {model!r}",
+            field="model",
+            got=model,
+            expected="one of " + ", ".join(caller.models) if caller.models else "no model at all",
+        )

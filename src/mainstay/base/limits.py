@@ -1,0 +1,42 @@
+"""Every queue, body, string and count has a bound, and the bounds are all here.
+
+A limit is a promise about memory and time, so it is refused in words at the door, never met by
+falling over. Units are the last word of a name.
+"""
+
+from typing import Final
+
+# What one request may carry.
+BODY_MAX_BYTES: Final = 16 * 1024 * 1024
+JSON_DEPTH_MAX: Final = 64
+ROWS_PER_CALL_MAX: Final = 8192
+TEXT_MAX_CHARACTERS: Final = 100_000
+CATEGORY_MAX_CHARACTERS: Final = 1_000
+REQUEST_ID_MAX_CHARACTERS: Final = 256
+NAME_MAX_CHARACTERS: Final = 128
+VECTOR_MAX_LENGTH: Final = 65_536
+TENSOR_MAX_DIMENSIONS: Final = 8
+
+# What one worker holds at once; beyond it requests are shed with Retry-After.
+WAITING_ROWS_MAX: Final = 32_768
+JOINED_ROWS_MAX: Final = 256
+CONNECTIONS_MAX: Final = 4096
+
+# What one contract may declare.
+INPUTS_MAX: Final = 10_000
+CLASSES_MAX: Final = 10_000
+CATEGORY_VALUES_MAX: Final = 100_000
+CONTRACT_MAX_BYTES: Final = 4 * 1024 * 1024
+EXTENDS_DEPTH_MAX: Final = 8
+
+# What one bundle may be.
+BUNDLE_MAX_BYTES: Final = 8 * 1024 * 1024 * 1024
+BUNDLE_FILES_MAX: Final = 1000
+MANIFEST_MAX_BYTES: Final = 8 * 1024 * 1024
+TRIAL_MAX_SECONDS: Final = 120
+
+# How the journal breathes.
+SPOOL_SYNC_EVERY_MS: Final = 50
+SPOOL_PIECE_MAX_BYTES: Final = 64 * 1024 * 1024
+SPOOL_PIECE_MAX_SECONDS: Final = 60
+SPOOL_FREE_DISK_MIN_BYTES: Final = 256 * 1024 * 1024

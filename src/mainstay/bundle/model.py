@@ -1,0 +1,105 @@
+"""What a version is made of, as immutable values.
+
+A bundle is one file (`.mainstay`, a plain zip) or the folder it unpacks to:
+
+    manifest.json     the `Manifest`: every other file with its SHA-256, and what they mean
+    signature.json    optional: a key's signature over the fingerprint
+    model/…           the model in one of the formats of `ModelPart`
+    code/…            optional: Python source of the feature extractor, lookups or model
+    assets/…          the end-to-end set and the confidence set, as encoded columns
+
+The fingerprint is the SHA-256 of the bytes of `manifest.json`, so model, extractor, contract,
+assets and card are fixed together: change one bit of one of them and it is another version.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from mainstay.contract.model import Contract
+
+MANIFEST_FILE = "manifest.json"
+SIGNATURE_FILE = "signature.json"
+
+
+class ModelPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the model is kept and fed."""
+
+    format: Literal["onnx", "lightgbm", "xgboost", "skops", "source"]
+    file: str
+    """Path inside the bundle."""
+    layout: Literal["matrix", "columns"]
+    """Fed with one float32 matrix [rows, features], or with one named tensor per feature."""
+    output: str = ""
+    """The name of the model's output that holds the answer, where the format has names."""
+    tolerance: float = 1e-5
+    """The largest difference that counts as the same answer."""
+
+
+class CodePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Source code in the bundle, one file, and the functions that are called in it."""
+
+    file: str
+    extract: str | None = None
+    """The feature extractor: a batch of input and context columns in, features out."""
+    lookups: tuple[str, ...] = ()
+    model: str | None = None
+    """The class of a plain Python model (format `source`)."""
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """How the converted model compares with the one that was handed to pack."""
+
+    rows: int
+    largest_difference: float
+    tolerance: float
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version comes from: what data, which window, which code, who, when, how good."""
+
+    packed_at: str
+    """RFC 3339, UTC."""
+    author: str = ""
+    snapshot: str = ""
+    """The name or hash of the training data."""
+    window: tuple[str, str] | None = None
+    """From when to when the training data reaches."""
+    code_revision: str = ""
+    code_dirty: bool = False
+    """The work tree had changes that no revision holds."""
+    parameters: dict[str, Any] = {}
+    libraries: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    parity: Parity | None = None
+    notes: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a version is."""
+
+    format: Literal[1] = 1
+    model: str
+    contract: Contract
+    features: tuple[str, ...]
+    """The names of the features in the order the model takes them."""
+    runs: ModelPart
+    code: CodePart | None = None
+    files: dict[str, str]
+    """Path inside the bundle to SHA-256 in hexadecimal, for every file but this and the
+    signature."""
+    card: Card
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that a registry knows: people say `fraud v3`, machines say the fingerprint."""
+
+    model: str
+    number: int
+    fingerprint: str
+    size_bytes: int
+    registered_at_ns: int
+    card: Card
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.number} ({self.fingerprint[:12]})"

@@ -1,0 +1,213 @@
+"""The contract: what a model promises and how it must be treated, as immutable values.
+
+Every part but `inputs` and `output` has a default that is safe and useful. A field that is not
+named here is an error when a contract is loaded: a setting without an effect does not exist.
+This module holds types and pure functions of them only; `load.py` reads files.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What all kinds of value share."""
+
+    optional: bool = False
+    """A value may be missing: absent, null, or NaN where the wire format can say it."""
+    about: str = ""
+    """One line for people: meaning and unit."""
+
+
+class Number(Kind, frozen=True, kw_only=True, tag="number"):
+    """A finite 64-bit float."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Integer(Kind, frozen=True, kw_only=True, tag="integer"):
+    """A whole number of at most 53 bits, so that every door and JSON can carry it exactly."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+class Boolean(Kind, frozen=True, kw_only=True, tag="boolean"):
+    """True or false."""
+
+
+class Category(Kind, frozen=True, kw_only=True, tag="category"):
+    """One of a known set of words."""
+
+    values: tuple[str, ...]
+    others: bool = False
+    """Words outside `values` are let through (up to the length limit) instead of refused."""
+
+
+class Text(Kind, frozen=True, kw_only=True, tag="text"):
+    """Free text."""
+
+    max_length: int = 1000
+    min_length: int = 0
+
+
+class Timestamp(Kind, frozen=True, kw_only=True, tag="timestamp"):
+    """A moment, in RFC 3339 with an offset; kept in UTC to the microsecond."""
+
+    after: str | None = None
+    before: str | None = None
+
+
+class Vector(Kind, frozen=True, kw_only=True, tag="vector"):
+    """A fixed number of finite floats, such as an embedding."""
+
+    length: int
+    space: str | None = None
+    """The embedding space the numbers live in; whoever sends or uses them must name the same."""
+    min: float | None = None
+    max: float | None = None
+
+
+Input = Number | Integer | Boolean | Category | Text | Timestamp | Vector
+
+
+class FromRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                  tag_field="from", tag="request"):
+    """A context value that the caller may send beside the inputs.
+
+    The tags `from` and `by` need not be written in a file: the loader tells the kinds apart by
+    the setting that only one of them has.
+    """
+
+    value: Input
+    otherwise: bool | int | float | str | None = None
+    """What stands in when the caller does not send it; without it the value must be sent."""
+
+
+class FromLookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                 tag_field="from", tag="lookup"):
+    """Context values that Mainstay gathers itself, by a key among the inputs."""
+
+    lookup: str
+    """The name of a source under `lookups`."""
+    key: str
+    """The input whose value is looked up."""
+    fields: dict[str, Input]
+    """What comes back; each becomes the column `<context name>.<field>`."""
+    timeout: str = "50ms"
+    otherwise: dict[str, bool | int | float | str | None]
+    """What stands in, field by field, when the source is late, fails or does not know the key."""
+
+
+Context = FromRequest | FromLookup
+
+
+class FunctionSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                     tag_field="by", tag="function"):
+    """A Python function carried in the bundle: a list of keys in, a dict of dicts out."""
+
+    function: str
+
+
+class HttpSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                 tag_field="by", tag="http"):
+    """A GET of a URL with `{key}` in it, answered with one JSON object."""
+
+    http: str
+
+
+class SqlSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                tag_field="by", tag="sql"):
+    """One SELECT with `:key` in it, on the database that an environment variable names."""
+
+    sql: str
+    database: str
+    """The name of the environment variable that holds the database's URL: no secret in a file."""
+
+
+Source = FunctionSource | HttpSource | SqlSource
+
+
+class Probability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                  tag_field="type", tag="probability"):
+    """One probability for each class; the answer is a class."""
+
+    classes: tuple[str, ...]
+    threshold: float = 0.5
+    """With two classes: the second is answered when its probability reaches this."""
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+            tag_field="type", tag="label"):
+    """A class without probabilities."""
+
+    classes: tuple[str, ...]
+
+
+class NumberOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                   tag_field="type", tag="number"):
+    """One finite number."""
+
+    min: float | None = None
+    max: float | None = None
+    unit: str = ""
+
+
+class Ranking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+              tag_field="type", tag="ranking"):
+    """One score for each of a fixed set of items; the answer is the items, best first."""
+
+    items: tuple[str, ...]
+    top: int = 10
+
+
+class VectorOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+                   tag_field="type", tag="vector"):
+    """A fixed number of finite floats."""
+
+    length: int
+    space: str | None = None
+
+
+Output = Probability | Label | NumberOutput | Ranking | VectorOutput
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Facts about the bundle that are asserted when it is packed and whenever it is checked."""
+
+    features: int | None = None
+    """How many features the model takes."""
+    depends_on: dict[str, str] = {}
+    """Python packages the feature code needs at run time, each with a version range."""
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an answer may be shown. An output that is not finite never is."""
+
+    say: str = "We could not answer this one."
+    """Plain words for the person when the answer is withheld."""
+
+
+class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests are run."""
+
+    join: bool = True
+    """Concurrent requests may share one model run."""
+    deadline: str = "10s"
+    """A request that could not be answered by then is answered with an error."""
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model promises and how it must be treated."""
+
+    model: str
+    about: str = ""
+    inputs: dict[str, Input]
+    context: dict[str, Context] = {}
+    lookups: dict[str, Source] = {}
+    output: Output
+    facts: Facts = Facts()
+    judge: Judge = Judge()
+    serve: Serve = Serve()
+    log: Literal["written", "durable", "buffered"] = "written"

@@ -1,0 +1,56 @@
+"""The two sides of the journal: one spool for each writing process, one reader for everybody."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from mainstay.journal.model import Decision, DecisionBatch, Layout, Record
+
+Done = Callable[[BaseException | None], None]
+
+
+class Spool(Protocol):
+    """Where one process writes. All methods are called from one thread; `done` may be called
+    from another."""
+
+    def describe(self, layout: Layout) -> None:
+        """Make a version's names known; every piece that needs them gets them."""
+        ...
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Hand records to the operating system: when this returns, no crash of the process loses
+        them, and within 50 ms they are on disk. `StorageFailed` keeps none of them."""
+        ...
+
+    def append_durable(self, records: Sequence[Record], done: Done) -> None:
+        """Write records with the next group commit; `done(None)` once they are on disk,
+        `done(error)` when they could not be kept."""
+        ...
+
+    def append_buffered(self, records: Sequence[Record]) -> None:
+        """Take records to be written soon, without waiting."""
+        ...
+
+    def close(self) -> None:
+        """Write what is buffered, seal the open piece and let go of it."""
+        ...
+
+
+class Journal(Protocol):
+    """What has been written, by every process, sealed or not."""
+
+    def find(self, decision_id: str) -> Decision:
+        """One decision; `NotFound`."""
+        ...
+
+    def run_of(self, decision_id: str) -> tuple[DecisionBatch, Layout]:
+        """The whole model run a decision was made in, for replay; `NotFound`."""
+        ...
+
+    def query(self, sql: str) -> Any:
+        """An Arrow table, from SQL over the views `decisions` and `events`."""
+        ...
+
+    def seal(self) -> int:
+        """Turn every piece that no process writes any more into Parquet, exactly once; returns
+        how many."""
+        ...

@@ -1,0 +1,1 @@
+"""Routes: which version answers for a model. The only thing in Mainstay that changes."""

@@ -1,0 +1,29 @@
+"""The chain of routes, wherever it is kept."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mainstay.serve.routes.model import Route
+
+
+class RouteChain(Protocol):
+    """Append-only, by compare-and-swap: of two simultaneous deployers exactly one wins."""
+
+    def append(
+        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
+    ) -> Route:
+        """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
+        newest epoch is not `replaces` (0 when there is none)."""
+        ...
+
+    def current(self, model: str) -> Route | None:
+        """The entry in force."""
+        ...
+
+    def all_current(self) -> Sequence[Route]:
+        """The entry in force of every model."""
+        ...
+
+    def history(self, model: str) -> Sequence[Route]:
+        """All entries of a model, oldest first."""
+        ...
