@@ -20,6 +20,12 @@ def new_incarnation() -> int:
     return secrets.randbits(32)
 
 
+def new_secret() -> str:
+    """43 url-safe characters of 256 random bits. It is the one draw that no seed repeats: who can
+    replay a drill must not be able to guess a key."""
+    return secrets.token_urlsafe(32)
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionId:
     """The three parts of a decision id."""

@@ -1,0 +1,52 @@
+"""A chain of routes in the memory of one process: the twin of the one in a database."""
+
+import threading
+from collections.abc import Sequence
+
+from mainstay.base.clock import Clock
+from mainstay.serve.routes.append import check_words, next_route
+from mainstay.serve.routes.model import Route
+
+
+class MemoryRouteChain:
+    """Keeps the chain and forgets it with the process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._chains: dict[str, tuple[Route, ...]] = {}
+        self._lock = threading.Lock()
+
+    def append(
+        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
+    ) -> Route:
+        """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
+        newest epoch is not `replaces` (0 when there is none)."""
+        wanted = check_words(
+            Route(
+                model=model,
+                epoch=replaces + 1,
+                number=number,
+                fingerprint=fingerprint,
+                actor=actor,
+                reason=reason,
+                time_ns=self._clock.now_ns(),
+            )
+        )
+        with self._lock:
+            route = next_route(self.current(model), wanted)
+            self._chains[model] = (*self._chains.get(model, ()), route)
+            return route
+
+    def current(self, model: str) -> Route | None:
+        """The entry in force."""
+        chain = self._chains.get(model, ())
+        return chain[-1] if chain else None
+
+    def all_current(self) -> Sequence[Route]:
+        """The entry in force of every model."""
+        chains = dict(self._chains)
+        return [chains[model][-1] for model in sorted(chains)]
+
+    def history(self, model: str) -> Sequence[Route]:
+        """All entries of a model, oldest first."""
+        return self._chains.get(model, ())

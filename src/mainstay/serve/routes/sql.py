@@ -1,0 +1,140 @@
+"""A chain of routes in a database that many processes and machines share.
+
+Promises that a chain has no gap and no fork: the epoch is part of the primary key, so of two who
+want to add the same epoch the database lets one in. When an append fails because the database went
+away, it may or may not have been kept; `current` tells, and appending it again cannot add it twice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import structs
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+from mainstay.base.clock import Clock
+from mainstay.base.errors import StorageFailed
+from mainstay.bundle.database import create_tables, reading, storable, writing
+from mainstay.serve.routes.append import check_words, lost_to, next_route
+from mainstay.serve.routes.model import Route
+
+_PART = "routes"
+_SCHEMA = 1
+
+_TABLES = MetaData()
+_ROUTES = Table(
+    "mainstay_routes",
+    _TABLES,
+    Column("model", String, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time_ns", BigInteger, nullable=False),
+)
+
+
+class SqlRouteChain:
+    """Keeps the chain in SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        create_tables(engine, _PART, _SCHEMA, _TABLES)
+        self._engine = engine
+        self._clock = clock
+
+    def append(
+        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
+    ) -> Route:
+        """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
+        newest epoch is not `replaces` (0 when there is none)."""
+        wanted = check_words(
+            Route(
+                model=model,
+                epoch=replaces + 1,
+                number=number,
+                fingerprint=fingerprint,
+                actor=actor,
+                reason=reason,
+                time_ns=self._clock.now_ns(),
+            )
+        )
+        try:
+            with writing(self._engine) as connection:
+                route = next_route(_current(connection, model), wanted)
+                connection.execute(_ROUTES.insert().values(structs.asdict(route)))
+                return route
+        except IntegrityError as error:
+            winner = self._winner(model, wanted.epoch)
+            if winner is None:
+                raise StorageFailed(
+                    f"the route of {model} was refused by the database, though nobody was first",
+                    field="database",
+                    expected="the tables as Mainstay made them",
+                ) from error
+            raise lost_to(winner, replaces) from error
+
+    def _winner(self, model: str, epoch: int) -> Route | None:
+        mine = select(_ROUTES).where(_ROUTES.c.model == model, _ROUTES.c.epoch == epoch)
+        with reading(self._engine) as connection:
+            row = connection.execute(mine).one_or_none()
+        return None if row is None else _route(row)
+
+    def current(self, model: str) -> Route | None:
+        """The entry in force."""
+        if not storable(model):
+            return None
+        with reading(self._engine) as connection:
+            return _current(connection, model)
+
+    def all_current(self) -> Sequence[Route]:
+        """The entry in force of every model."""
+        newest = (
+            select(_ROUTES.c.model, func.max(_ROUTES.c.epoch).label("epoch"))
+            .group_by(_ROUTES.c.model)
+            .subquery()
+        )
+        same = (_ROUTES.c.model == newest.c.model) & (_ROUTES.c.epoch == newest.c.epoch)
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_ROUTES).join(newest, same)).all()
+        # Sorted here, because databases differ in how they order text.
+        return sorted(map(_route, rows), key=lambda route: route.model)
+
+    def history(self, model: str) -> Sequence[Route]:
+        """All entries of a model, oldest first."""
+        if not storable(model):
+            return ()
+        entries = select(_ROUTES).where(_ROUTES.c.model == model).order_by(_ROUTES.c.epoch)
+        with reading(self._engine) as connection:
+            return tuple(map(_route, connection.execute(entries).all()))
+
+
+def _current(connection: Connection, model: str) -> Route | None:
+    entries = select(_ROUTES).where(_ROUTES.c.model == model)
+    row = connection.execute(entries.order_by(_ROUTES.c.epoch.desc()).limit(1)).first()
+    return None if row is None else _route(row)
+
+
+def _route(row: Row[Any]) -> Route:
+    return Route(
+        model=row.model,
+        epoch=row.epoch,
+        number=row.number,
+        fingerprint=row.fingerprint,
+        actor=row.actor,
+        reason=row.reason,
+        time_ns=row.time_ns,
+    )
