@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Install the peers that bench/serve.py --peers measures, each in an environment of its own under
+# .venv-peers. They are not locked: the comparison is with what people get today. Named ones only:
+#     bench/peers.sh mlserver litserve
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+
+install() {
+  local name=$1
+  shift
+  rm -rf ".venv-peers/$name"
+  "${PEER_PYTHON:-$PYTHON}" -m venv ".venv-peers/$name"
+  ".venv-peers/$name/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
+}
+
+for peer in "${@:-mlserver litserve bentoml mlflow triton}"; do
+  for name in $peer; do
+    echo "installing $name"
+    case $name in
+      # MLServer's worker dies with uvloop 0.23; its plain install lacks httptools.
+      mlserver) install mlserver mlserver==1.7.1 'uvloop<0.22' httptools onnxruntime ;;
+      litserve) install litserve litserve onnxruntime uvloop httptools ;;
+      bentoml) install bentoml bentoml onnxruntime uvloop httptools ;;
+      mlflow) install mlflow mlflow onnx onnxruntime uvloop httptools ;;
+      # Triton's Python back end is linked against the system's Python 3.11.
+      triton) PEER_PYTHON=${TRITON_PYTHON:-/usr/bin/python3.11} install triton nvidia-pytriton onnxruntime 'numpy<2' ;;
+      *) echo "no peer is called $name" >&2; exit 2 ;;
+    esac
+  done
+done
