@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None or self.transport and not self.transport.is_closing():
+        if exc is not None or (self.transport and not self.transport.is_closing()):
             self.failures.append("the connection was lost")
 
 
@@ -140,11 +140,13 @@ def run_own(load: Load, core: str) -> Result:
 def run_wrk(load: Load, core: str) -> Result:
     """Drive the load with wrk."""
     headers = {"Content-Type": "application/json", **dict(load.headers)}
-    script = "\n".join([
-        'wrk.method = "POST"',
-        f"wrk.body = [==[{load.body}]==]",
-        *(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()),
-    ])
+    script = "\n".join(
+        [
+            'wrk.method = "POST"',
+            f"wrk.body = [==[{load.body}]==]",
+            *(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()),
+        ]
+    )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "post.lua")
         file.write_text(script, encoding="utf-8")

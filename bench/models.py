@@ -58,7 +58,7 @@ def onnx_file(name: str, folder: Path) -> Path:
 
 
 def session(file: Path) -> Any:
-    """onnxruntime on one thread, as every server here runs it."""
+    """Onnxruntime on one thread, as every server here runs it."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -118,10 +118,11 @@ def medians(figures: list[Figure]) -> list[Figure]:
 def table(figures: list[Figure], plan: Plan) -> str:
     """The table for people: each figure also as a share of the constant answer."""
     rate = {(f.server, f.model, f.connections): f.per_second for f in figures}
-    lines = [
+    method = (
         f"one server on core {plan.server_cores}, load by {plan.tool} on core {plan.load_core},"
         f" {plan.rounds} interleaved rounds of {plan.seconds:g} s, medians"
-    ]
+    )
+    lines = [method]
     for model in plan.models:
         for connections in plan.connections:
             lines.append("")

@@ -24,9 +24,8 @@ def imported_by(source: Source) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.startswith("mainstay."):
-                found.add(node.value.partition(":")[0])
+        elif isinstance(node, ast.Constant) and str(node.value).startswith("mainstay."):
+            found.add(str(node.value).partition(":")[0])
     return found
 
 

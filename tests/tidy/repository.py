@@ -13,7 +13,8 @@ FILE_MAX_BYTES = 1_000_000
 
 # Spelled in pieces, so that this file does not break its own rules.
 _REGISTRIES = re.compile(
-    r"py" r"pi\.org|python" r"hosted\.org|npm" r"js\.(org|com)|(?<!no-emit-)index" r"-url|find" r"-links"
+    r"py" r"pi\.org|python" r"hosted\.org|npm" r"js\.(org|com)|"
+    r"(?<!no-emit-)index" r"-url|find" r"-links"
 )  # fmt: skip
 _MACHINES = re.compile(
     r"(?<![\w.}])/" r"(work|farm|root|home|Users|opt/wheels|tmp/w)(?![\w-])"

@@ -38,7 +38,8 @@ def test_a_planted_export_is_found():
 
 def loaded_by(*names: str) -> set[str]:
     """The top-level packages that a fresh process holds after importing some modules."""
-    code = "import importlib, json, sys; [importlib.import_module(n) for n in sys.argv[1:]];" + (
+    code = (
+        "import importlib, json, sys; [importlib.import_module(n) for n in sys.argv[1:]];"
         "print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})))"
     )
     done = subprocess.run(
