@@ -23,14 +23,18 @@ class Number(Kind, frozen=True, kw_only=True, tag="number"):
     """A finite 64-bit float."""
 
     min: float | None = None
+    """The smallest value that is let through."""
     max: float | None = None
+    """The largest value that is let through."""
 
 
 class Integer(Kind, frozen=True, kw_only=True, tag="integer"):
     """A whole number of at most 53 bits, so that every door and JSON can carry it exactly."""
 
     min: int | None = None
+    """The smallest value that is let through."""
     max: int | None = None
+    """The largest value that is let through."""
 
 
 class Boolean(Kind, frozen=True, kw_only=True, tag="boolean"):
@@ -41,6 +45,7 @@ class Category(Kind, frozen=True, kw_only=True, tag="category"):
     """One of a known set of words."""
 
     values: tuple[str, ...]
+    """The words that are known."""
     others: bool = False
     """Words outside `values` are let through (up to the length limit) instead of refused."""
 
@@ -49,31 +54,44 @@ class Text(Kind, frozen=True, kw_only=True, tag="text"):
     """Free text."""
 
     max_length: int = 1000
+    """The most characters that are let through."""
     min_length: int = 0
+    """The fewest characters that are let through."""
 
 
 class Timestamp(Kind, frozen=True, kw_only=True, tag="timestamp"):
     """A moment, in RFC 3339 with an offset; kept in UTC to the microsecond."""
 
     after: str | None = None
+    """The earliest moment that is let through."""
     before: str | None = None
+    """The first moment that is too late."""
 
 
 class Vector(Kind, frozen=True, kw_only=True, tag="vector"):
     """A fixed number of finite floats, such as an embedding."""
 
     length: int
+    """How many numbers each vector has."""
     space: str | None = None
     """The embedding space the numbers live in; whoever sends or uses them must name the same."""
     min: float | None = None
+    """The smallest number that is let through in any place."""
     max: float | None = None
+    """The largest number that is let through in any place."""
 
 
 Input = Number | Integer | Boolean | Category | Text | Timestamp | Vector
 
 
-class FromRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                  tag_field="from", tag="request"):
+class FromRequest(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="from",
+    tag="request",
+):
     """A context value that the caller may send beside the inputs.
 
     The tags `from` and `by` need not be written in a file: the loader tells the kinds apart by
@@ -81,12 +99,19 @@ class FromRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     value: Input
+    """The kind of value, written as an input is."""
     otherwise: bool | int | float | str | None = None
     """What stands in when the caller does not send it; without it the value must be sent."""
 
 
-class FromLookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                 tag_field="from", tag="lookup"):
+class FromLookup(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="from",
+    tag="lookup",
+):
     """Context values that Mainstay gathers itself, by a key among the inputs."""
 
     lookup: str
@@ -96,6 +121,7 @@ class FromLookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fields: dict[str, Input]
     """What comes back; each becomes the column `<context name>.<field>`."""
     timeout: str = "50ms"
+    """How long a request waits for the source."""
     otherwise: dict[str, bool | int | float | str | None]
     """What stands in, field by field, when the source is late, fails or does not know the key."""
 
@@ -103,25 +129,41 @@ class FromLookup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 Context = FromRequest | FromLookup
 
 
-class FunctionSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                     tag_field="by", tag="function"):
+class FunctionSource(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="by",
+    tag="function",
+):
     """A Python function carried in the bundle: a list of keys in, a dict of dicts out."""
 
     function: str
+    """The name of the function."""
 
 
-class HttpSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                 tag_field="by", tag="http"):
+class HttpSource(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="by",
+    tag="http",
+):
     """A GET of a URL with `{key}` in it, answered with one JSON object."""
 
     http: str
+    """The URL."""
 
 
-class SqlSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                tag_field="by", tag="sql"):
+class SqlSource(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="by", tag="sql"
+):
     """One SELECT with `:key` in it, on the database that an environment variable names."""
 
     sql: str
+    """The query; its columns are the fields."""
     database: str
     """The name of the environment variable that holds the database's URL: no secret in a file."""
 
@@ -129,45 +171,84 @@ class SqlSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 Source = FunctionSource | HttpSource | SqlSource
 
 
-class Probability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                  tag_field="type", tag="probability"):
+class Probability(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="probability",
+):
     """One probability for each class; the answer is a class."""
 
     classes: tuple[str, ...]
+    """The classes, in the order of the model's probabilities."""
     threshold: float = 0.5
     """With two classes: the second is answered when its probability reaches this."""
 
 
-class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-            tag_field="type", tag="label"):
+class Label(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="label",
+):
     """A class without probabilities."""
 
     classes: tuple[str, ...]
+    """The classes, in the order of the numbers that the model answers with."""
 
 
-class NumberOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                   tag_field="type", tag="number"):
+class NumberOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="number",
+):
     """One finite number."""
 
     min: float | None = None
+    """A smaller number makes no sense and is not shown."""
     max: float | None = None
+    """A larger number makes no sense and is not shown."""
     unit: str = ""
+    """What the number counts, for people."""
 
 
-class Ranking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-              tag_field="type", tag="ranking"):
+class Ranking(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="ranking",
+):
     """One score for each of a fixed set of items; the answer is the items, best first."""
 
     items: tuple[str, ...]
+    """The items, in the order of the model's scores."""
     top: int = 10
+    """How many of the best are shown."""
 
 
-class VectorOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
-                   tag_field="type", tag="vector"):
+class VectorOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="vector",
+):
     """A fixed number of finite floats."""
 
     length: int
+    """How many numbers the model answers with."""
     space: str | None = None
+    """The embedding space the numbers live in."""
 
 
 Output = Probability | Label | NumberOutput | Ranking | VectorOutput
@@ -202,12 +283,23 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a model promises and how it must be treated."""
 
     model: str
+    """The name people and clients call it by: lower-case letters, digits, `-` and `_`."""
     about: str = ""
+    """What the model is for, in a line for people."""
     inputs: dict[str, Input]
+    """The values a request carries, by name; their order is the order of a matrix's columns."""
     context: dict[str, Context] = {}
+    """Values beside the inputs, sent by the caller or gathered by a look-up."""
     lookups: dict[str, Source] = {}
+    """The sources that context is gathered from, by name."""
     output: Output
+    """What the model answers with."""
     facts: Facts = Facts()
+    """Facts about the bundle that are asserted."""
     judge: Judge = Judge()
+    """When an answer may be shown, and what is said otherwise."""
     serve: Serve = Serve()
+    """How requests are run."""
     log: Literal["written", "durable", "buffered"] = "written"
+    """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
+    cut too, `buffered` neither."""
