@@ -9,10 +9,15 @@ MainstayError
 │   ├── NotAuthenticated   no key, or one that is not known
 │   ├── NotAllowed         a known caller asks for what was not granted
 │   ├── NotFound           nothing has that name or id
+│   ├── WrongMethod        the path is there, but is asked in another way
+│   ├── TooLarge           more bytes than a request may carry
+│   ├── UnsupportedForm    a body in a form (content type) that this door does not read
+│   ├── Withheld           the model's answer to this request may not be shown
 │   └── Conflict           somebody else was first
 └── Failed             our side, or something it depends on, cannot do it now
     ├── Overloaded         more work than can be kept in time; try again later
     ├── NotReady           not serving yet, or no longer
+    ├── TooLate            the answer did not come before the contract's deadline
     ├── ModelFailed        the model or its feature extractor raised, hung or died
     └── StorageFailed      a store, spool or database cannot be read or written
 
@@ -105,6 +110,48 @@ class NotFound(Refused):
     code = "not_found"
 
 
+class WrongMethod(Refused):
+    """The path is there, but is asked in another way."""
+
+    code = "wrong_method"
+
+
+class TooLarge(Refused):
+    """More bytes than a request may carry."""
+
+    code = "too_large"
+
+
+class UnsupportedForm(Refused):
+    """A body in a form (content type) that this door does not read."""
+
+    code = "unsupported_form"
+
+
+class Withheld(Refused):
+    """The request was in order and is recorded, but its answer may not be shown."""
+
+    code = "withheld"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        rule: str | None = None,
+        got: Any = None,
+        expected: str | None = None,
+        decisions: list[str],
+    ) -> None:
+        super().__init__(message, field=field, rule=rule, got=got, expected=expected)
+        self.decisions = decisions
+        """The ids of the decisions that are withheld."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The one JSON form, with the ids by which the decisions can be looked up."""
+        return {**super().as_dict(), "decisions": self.decisions}
+
+
 class Conflict(Refused):
     """Somebody else was first."""
 
@@ -127,6 +174,12 @@ class NotReady(Failed):
     """Not serving yet, or no longer."""
 
     code = "not_ready"
+
+
+class TooLate(Failed):
+    """The answer did not come before the contract's deadline."""
+
+    code = "too_late"
 
 
 class ModelFailed(Failed):

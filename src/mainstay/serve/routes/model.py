@@ -31,3 +31,24 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     written_at_ns: int
     orders: tuple[Order, ...]
     keys: tuple[Key, ...]
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that a worker could not follow, and why."""
+
+    epoch: int
+    fingerprint: str
+    error: str
+
+
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself, in the file `worker-<slot>.json` beside its orders."""
+
+    slot: int
+    pid: int
+    started_at_ns: int
+    beat_at_ns: int
+    ready: bool
+    draining: bool
+    serving: dict[str, Route]
+    refused: dict[str, Refusal]

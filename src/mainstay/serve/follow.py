@@ -1,0 +1,155 @@
+"""A worker follows the orders of its machine's keeper and says how far it got.
+
+The orders are one small file, replaced whole; looking at its stamp costs microseconds, so a worker
+looks ten times a second and is never out of date for longer. Loading and warming happen in a
+thread beside the traffic. An order that cannot be followed is refused once, in words, and the
+version in force keeps serving; the same order is not tried again until it changes.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mainstay.access.model import KeyRing
+from mainstay.base.clock import Clock
+from mainstay.base.errors import MainstayError
+from mainstay.base.files import write_whole
+from mainstay.bundle.port import Loaded
+from mainstay.serve.engine import Engine, Serving
+from mainstay.serve.gather import Sources
+from mainstay.serve.routes.model import Order, Orders, Refusal, Route, WorkerState
+
+LOOK_EVERY_SECONDS = 0.1
+BEAT_EVERY_SECONDS = 1.0
+
+_orders = msgspec.json.Decoder(Orders)
+
+
+class Loader(Protocol):
+    """Brings a bundle into memory; may take seconds, and is called in a thread."""
+
+    def load(self, folder: Path, fingerprint: str) -> Loaded:
+        """The version in that folder, its digests checked."""
+        ...
+
+    def sources(self, loaded: Loaded) -> Sources:
+        """What its contract looks up."""
+        ...
+
+    def warm(self, loaded: Loaded) -> None:
+        """Answer some of its own examples, so that the first caller does not pay for it."""
+        ...
+
+
+class Follower:
+    """Keeps one worker's engine in step with the orders."""
+
+    def __init__(
+        self, engine: Engine, loader: Loader, run_folder: Path, slot: int, clock: Clock
+    ) -> None:
+        self.keys: KeyRing | None = None
+        self.draining = False
+        self._engine = engine
+        self._loader = loader
+        self._orders_file = run_folder / "orders.json"
+        self._state_file = run_folder / f"worker-{slot}.json"
+        self._slot = slot
+        self._clock = clock
+        self._started_at_ns = clock.now_ns()
+        self._stamp: tuple[int, int, int] | None = None
+        self._refused: dict[str, Refusal] = {}
+        self._followed = False
+
+    @property
+    def ready(self) -> bool:
+        """Every order was followed or refused once, and the worker is not on its way out. A
+        model that is refused is not ready itself; its neighbours must not suffer for it."""
+        return self._followed and not self.draining
+
+    async def follow(self, *, local: bool, each_beat: Callable[[], None]) -> None:
+        """Look for new orders until cancelled."""
+        beat_at = 0
+        while True:
+            changed = await self.look(local=local)
+            now = self._clock.elapsed_ns()
+            if changed or now >= beat_at:
+                self.report()
+                each_beat()
+                beat_at = now + round(BEAT_EVERY_SECONDS * 1e9)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def look(self, *, local: bool) -> bool:
+        """Follow the orders if they changed; whether they had."""
+        try:
+            status = self._orders_file.stat()
+            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if stamp == self._stamp:
+                return False
+            orders = _orders.decode(self._orders_file.read_bytes())
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return False  # the keeper has not written yet; it replaces the file whole
+        self._stamp = stamp
+        self.keys = KeyRing(orders.keys, local=local)
+        for order in orders.orders:
+            await self._follow_one(order)
+        ordered = {order.route.model for order in orders.orders}
+        for model in [name for name in self._engine.serving if name not in ordered]:
+            self._engine.withdraw(model)
+        for model in [name for name in self._refused if name not in ordered]:
+            del self._refused[model]
+        self._followed = True
+        return True
+
+    async def _follow_one(self, order: Order) -> None:
+        route = order.route
+        current = self._engine.serving.get(route.model)
+        if current is not None and current.route == route:
+            self._refused.pop(route.model, None)
+            return
+        refused = self._refused.get(route.model)
+        if refused is not None and refused.epoch == route.epoch:
+            return
+        try:
+            self._engine.switch(await self._prepare(order, current))
+        except MainstayError as error:
+            self._refused[route.model] = Refusal(
+                epoch=route.epoch, fingerprint=route.fingerprint, error=error.message
+            )
+        else:
+            self._refused.pop(route.model, None)
+
+    async def _prepare(self, order: Order, current: Serving | None) -> Serving:
+        loop = asyncio.get_running_loop()
+        if current is not None and current.route.fingerprint == order.route.fingerprint:
+            loaded = current.loaded
+        else:
+            loaded = await loop.run_in_executor(
+                None, self._load, Path(order.folder), order.route.fingerprint
+            )
+        return self._engine.prepare(loaded, order.route, self._loader.sources(loaded))
+
+    def _load(self, folder: Path, fingerprint: str) -> Loaded:
+        loaded = self._loader.load(folder, fingerprint)
+        self._loader.warm(loaded)
+        return loaded
+
+    def report(self) -> None:
+        """Say what is in force, in a file that is replaced whole."""
+        serving: dict[str, Route] = {
+            model: serving.route for model, serving in self._engine.serving.items()
+        }
+        state = WorkerState(
+            slot=self._slot,
+            pid=os.getpid(),
+            started_at_ns=self._started_at_ns,
+            beat_at_ns=self._clock.now_ns(),
+            ready=self.ready,
+            draining=self.draining,
+            serving=serving,
+            refused=self._refused,
+        )
+        write_whole(self._state_file, msgspec.json.encode(state))

@@ -1,0 +1,107 @@
+"""Gather context: what a contract says to look up before a model can answer.
+
+Each look-up has a time-out and a declared stand-in, field by field, so a slow or broken source
+costs at most its time-out and never a request. Why a stand-in was used is kept with the decision.
+Look-ups of one call run side by side, each with all of the call's keys at once, in threads that
+no model run shares.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from mainstay.base.errors import MainstayError
+from mainstay.contract.columns import MATRIX, Columns
+from mainstay.contract.model import Contract, FromLookup
+from mainstay.contract.times import duration_ns
+from mainstay.contract.values import Checker
+
+
+class LookupSource(Protocol):
+    """Where a look-up goes."""
+
+    def fetch(self, keys: Sequence[Any]) -> Mapping[Any, Mapping[str, Any]]:
+        """The fields of each key that is known; keys that are not known are left out. May take
+        long or raise anything: it is called in a thread and waited for with a time-out."""
+        ...
+
+
+Sources = Mapping[str, LookupSource]
+Found = tuple[Columns, dict[int, str]]
+
+
+class Gatherer:
+    """The look-ups of one version."""
+
+    def __init__(self, contract: Contract, sources: Sources, executor: Executor) -> None:
+        self._checker = Checker(contract)
+        self._executor = executor
+        self._lookups = {
+            name: context
+            for name, context in contract.context.items()
+            if isinstance(context, FromLookup)
+        }
+        self._sources = sources
+
+    @property
+    def needed(self) -> bool:
+        """Whether the contract declares any look-up."""
+        return bool(self._lookups)
+
+    async def gather(self, inputs: Columns, rows: int) -> Found:
+        """The looked-up context of some rows, and per row why a stand-in was used."""
+        named = self._checker.spread(inputs) if MATRIX in inputs else inputs
+        found = await asyncio.gather(
+            *(
+                self._one(name, lookup, named[lookup.key], rows)
+                for name, lookup in self._lookups.items()
+            )
+        )
+        columns: Columns = {}
+        reasons: dict[int, str] = {}
+        for part, why in found:
+            columns.update(part)
+            for row, reason in why.items():
+                reasons[row] = f"{reasons[row]}; {reason}" if row in reasons else reason
+        return columns, reasons
+
+    async def _one(self, name: str, lookup: FromLookup, keys: Any, rows: int) -> Found:
+        values: list[Any] = keys.tolist()
+        loop = asyncio.get_running_loop()
+        source = self._sources[lookup.lookup]
+        unique = list(dict.fromkeys(values))
+        known: Mapping[Any, Mapping[str, Any]] = {}
+        failed = ""
+        try:
+            fetching = loop.run_in_executor(self._executor, _fetch, source.fetch, unique)
+            known = await asyncio.wait_for(fetching, duration_ns(lookup.timeout) / 1e9)
+        except TimeoutError:
+            failed = f"look-up {lookup.lookup} took longer than {lookup.timeout}"
+        except MainstayError as error:
+            failed = f"look-up {lookup.lookup} failed: {error.message}"
+        reasons: dict[int, str] = {}
+        chosen: list[dict[str, Any]] = []
+        for row in range(rows):
+            fields = known.get(values[row])
+            if fields is None:
+                reasons[row] = failed or f"look-up {lookup.lookup} does not know this key"
+            chosen.append({field: (fields or {}).get(field) for field in lookup.fields})
+        columns, problems = self._checker.lookups[name].from_rows(chosen)
+        for problem in problems:
+            place = problem.row or 0
+            reasons[place] = f"look-up {lookup.lookup} answered: {problem.message}"
+            chosen[place] = {}
+        if problems:  # a row of stand-ins has nothing wrong: the contract was loaded with it
+            columns, _ = self._checker.lookups[name].from_rows(chosen)
+        return columns, reasons
+
+
+def _fetch(
+    fetch: Callable[[Sequence[Any]], Mapping[Any, Mapping[str, Any]]], keys: Sequence[Any]
+) -> Mapping[Any, Mapping[str, Any]]:
+    """Call a source; whatever it raises becomes one of our errors, with its words."""
+    try:
+        return fetch(keys)
+    except Exception as error:  # because user code and networks raise anything
+        raise MainstayError(f"{type(error).__name__}: {error}") from error

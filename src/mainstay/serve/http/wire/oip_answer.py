@@ -1,0 +1,182 @@
+"""Open Inference Protocol v2 over REST: an `Answer` to a response's bytes.
+
+Every model answers `answer` (what a person or a program acts on), `decision` (ids, by which
+outcomes are reported and decisions looked up) and `status`; a probability adds `probability`, a
+ranking `score`. Numbers are FP64, because that carries whatever the model computed without loss.
+
+A row that may not be shown (its status is not `answered`) never leaves with a value. A caller who
+asked for `status` by name gets 0 or an empty string in such a row; everybody else gets the error
+`withheld` for the whole call, so that a client that does not look never takes 0 for an answer.
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from mainstay.base.errors import Withheld
+from mainstay.contract.columns import Column
+from mainstay.contract.model import (
+    Contract,
+    Label,
+    NumberOutput,
+    Output,
+    Probability,
+    Ranking,
+)
+from mainstay.serve.http.wire.model import Headers, Parsed
+from mainstay.serve.http.wire.tensors import to_bytes
+from mainstay.serve.model import Answer
+
+_Source = Literal["output", "answer", "answers", "decision", "status"]
+_encode = msgspec.json.Encoder().encode
+_JSON: Final[Headers] = [(b"content-type", b"application/json")]
+_RAW: Final = (b"content-type", b"application/octet-stream")
+_SHOWN: Final = "answered"
+
+
+class OutputTensor(msgspec.Struct, frozen=True, kw_only=True):
+    """One tensor of every answer of a version."""
+
+    name: str
+    datatype: Literal["FP64", "BYTES"]
+    width: int | None
+    """The second dimension; None where there is only one."""
+    source: _Source
+    lead: bytes = b""
+    tail: bytes = b""
+    """The response's text around the number of rows, made once."""
+
+
+def output_tensors(output: Output) -> tuple[OutputTensor, ...]:
+    """The tensors in which an output kind is answered."""
+    own: tuple[OutputTensor, ...]
+    if isinstance(output, Probability):
+        own = (
+            _tensor("probability", "FP64", len(output.classes), "output"),
+            _tensor("answer", "BYTES", None, "answer"),
+        )
+    elif isinstance(output, Label):
+        own = (_tensor("answer", "BYTES", None, "answer"),)
+    elif isinstance(output, NumberOutput):
+        own = (_tensor("answer", "FP64", None, "output"),)
+    elif isinstance(output, Ranking):
+        top = min(output.top, len(output.items))
+        own = (
+            _tensor("score", "FP64", len(output.items), "output"),
+            _tensor("answer", "BYTES", top, "answers"),
+        )
+    else:
+        own = (_tensor("answer", "FP64", output.length, "output"),)
+    return (
+        *own,
+        _tensor("decision", "BYTES", None, "decision"),
+        _tensor("status", "BYTES", None, "status"),
+    )
+
+
+def _tensor(
+    name: str, datatype: Literal["FP64", "BYTES"], width: int | None, source: _Source
+) -> OutputTensor:
+    shape = b"]" if width is None else b",%d]" % width
+    return OutputTensor(
+        name=name,
+        datatype=datatype,
+        width=width,
+        source=source,
+        lead=b'{"name":"%s","datatype":"%s","shape":[' % (name.encode(), datatype.encode()),
+        tail=shape,
+    )
+
+
+class OipAnswers:
+    """Writes the answers of one version; made once from its contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.tensors = output_tensors(contract.output)
+        self._by_name = {tensor.name: tensor for tensor in self.tensors}
+        self._json_only = tuple((tensor, False) for tensor in self.tensors)
+        self._raw_only = tuple((tensor, True) for tensor in self.tensors)
+        self._lead = b'{"model_name":%s,"model_version":"' % _encode(contract.model)
+
+    def encode(self, answer: Answer, parsed: Parsed) -> tuple[bytes, Headers]:
+        """The response, and the headers that go with it; `Withheld` where nothing may be said."""
+        rows = len(answer.ids)
+        shown = answer.statuses.count(_SHOWN) == rows
+        wanted = parsed.wanted
+        if not shown and not wanted.status:
+            refuse_withheld(answer)
+        if wanted.outputs:
+            chosen = tuple(
+                (self._by_name[name], binary)
+                for name, binary in zip(wanted.outputs, wanted.binary, strict=True)
+            )
+        else:
+            chosen = self._raw_only if wanted.binary_otherwise else self._json_only
+        pieces: list[bytes] = []
+        raw: list[bytes] = []
+        for tensor, binary in chosen:
+            values = _values(tensor, answer, shown=shown)
+            if binary:
+                part = to_bytes(tensor.datatype, values)
+                raw.append(part)
+                pieces.append(
+                    b'%s%d%s,"parameters":{"binary_data_size":%d}}'
+                    % (tensor.lead, rows, tensor.tail, len(part))
+                )
+            else:
+                data: Any = values if isinstance(values, list) else values.ravel().tolist()
+                pieces.append(
+                    b'%s%d%s,"data":%s}' % (tensor.lead, rows, tensor.tail, _encode(data))
+                )
+        body = b'%s%d","id":%s,"outputs":[%s]}' % (
+            self._lead,
+            answer.number,
+            _encode(parsed.request or answer.ids[0]),
+            b",".join(pieces),
+        )
+        if not raw:
+            return body, _JSON
+        length = (b"inference-header-content-length", b"%d" % len(body))
+        return b"".join((body, *raw)), [_RAW, length]
+
+
+def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | list[str]:
+    """What a tensor holds, row by row; nothing in rows that may not be shown."""
+    source = tensor.source
+    if source == "decision":
+        return answer.ids
+    if source == "status":
+        return answer.statuses
+    if source == "output":
+        if shown:
+            return answer.output
+        hidden = np.array([status != _SHOWN for status in answer.statuses])
+        output = np.array(answer.output, dtype=np.float64)
+        output[hidden] = 0.0
+        return output
+    words: list[Any] = [
+        row.answer if status == _SHOWN else None
+        for row, status in zip(answer.shown, answer.statuses, strict=True)
+    ]
+    if source == "answer":
+        return ["" if word is None else word for word in words]
+    nothing = [""] * (tensor.width or 0)
+    return [word for ranked in words for word in (nothing if ranked is None else ranked)]
+
+
+def refuse_withheld(answer: Answer) -> None:
+    """Refuse the whole call when one of its rows may not be shown."""
+    rows = [row for row, status in enumerate(answer.statuses) if status != _SHOWN]
+    if not rows:
+        return
+    why = f" ({answer.reasons[rows[0]]})" if answer.reasons[rows[0]] else ""
+    raise Withheld(
+        f"{answer.contract.judge.say}{why}",
+        field="status",
+        rule="withheld",
+        got=answer.statuses[rows[0]],
+        expected="an answer that may be shown; where the form has a status, ask for it by name "
+        "to be given the rows that were answered",
+        decisions=[answer.ids[row] for row in rows],
+    )

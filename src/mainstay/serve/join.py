@@ -1,0 +1,241 @@
+"""Concurrent calls share one model run, when that is faster.
+
+Calls that arrive while the event loop is busy wait in one line per version; the next turn of the
+loop takes all of them through the pipeline at once. A run that is expected to take less than a
+millisecond happens right on the loop, since handing it to a thread would cost more than it takes;
+a longer one happens in a thread, and what arrives meanwhile becomes the next run. So one call
+alone never waits for company, and many calls never wait one after the other.
+
+Calls of different versions or doors are never joined. An answer is handed out only after its
+decision is recorded at the contract's level. The line is bounded: beyond it, or when what waits
+already needs longer than the deadline, a call is shed at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from mainstay.base.clock import Clock
+from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, TooLate
+from mainstay.base.limits import JOINED_ROWS_MAX, WAITING_ROWS_MAX
+from mainstay.contract.times import duration_ns
+from mainstay.journal.port import Spool
+from mainstay.serve.model import Answer, Call, Run
+from mainstay.serve.pipeline import Pipeline, Refusals
+
+INLINE_MAX_NS = 1_000_000
+"""A run expected to take longer than this leaves the event loop."""
+
+Waiting = tuple[Call, "asyncio.Future[Answer]"]
+
+
+class RunTimes:
+    """How long a run of so many rows takes, learned per power of two."""
+
+    def __init__(self) -> None:
+        self._by_size: dict[int, float] = {}
+
+    def learn(self, rows: int, took_ns: int) -> None:
+        """Take one measured run into account."""
+        size = rows.bit_length()
+        known = self._by_size.get(size)
+        self._by_size[size] = took_ns if known is None else known + 0.2 * (took_ns - known)
+
+    def expect_ns(self, rows: int) -> float:
+        """The time of a run, scaled up from the nearest size that is known."""
+        size = rows.bit_length()
+        known = self._by_size.get(size)
+        if known is not None:
+            return known
+        nearest = min(self._by_size, key=lambda other: abs(other - size), default=None)
+        if nearest is None:
+            return 0.0
+        return self._by_size[nearest] * max(1.0, 2.0 ** (size - nearest))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one run."""
+
+    run: Run | None = None
+    refusals: Refusals = field(default_factory=dict[int, MainstayError])
+    failure: MainstayError | None = None
+
+
+class Joiner:
+    """The line in front of one version. Lives on one event loop."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        spool: Spool,
+        executor: Executor,
+        clock: Clock,
+        observe: Callable[[Run], None],
+    ) -> None:
+        self.pipeline = pipeline
+        self.times = RunTimes()
+        self._spool = spool
+        self._executor = executor
+        self._clock = clock
+        self._observe = observe
+        self._loop = asyncio.get_running_loop()
+        self._line: deque[Waiting] = deque()
+        self._waiting_rows = 0
+        self._busy = False
+        self._unrecorded = 0
+        self._level = pipeline.contract.log
+        self._deadline_ns = duration_ns(pipeline.contract.serve.deadline)
+        self._rows_max = JOINED_ROWS_MAX if pipeline.contract.serve.join else 1
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, runs or is being recorded."""
+        return not self._busy and not self._line and not self._unrecorded
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for their run."""
+        return self._waiting_rows
+
+    def submit(self, call: Call) -> "asyncio.Future[Answer]":
+        """Stand in line; the future holds the answer or the reason why there is none."""
+        waiting = self._waiting_rows + call.rows
+        if waiting > WAITING_ROWS_MAX or (
+            self._line and self.times.expect_ns(waiting) > self._deadline_ns
+        ):
+            raise Overloaded(
+                "more requests wait for this model than it can answer in time",
+                got=self._waiting_rows,
+                expected="the same request again after the time in Retry-After",
+            )
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._line.append((call, future))
+        self._waiting_rows = waiting
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._turn)
+        return future
+
+    def _turn(self) -> None:
+        """Take the next run from the line, here or in a thread."""
+        group = self._next_group()
+        if not group:
+            self._busy = False
+            return
+        calls = [call for call, _ in group]
+        rows = sum(call.rows for call in calls)
+        if self.times.expect_ns(rows) <= INLINE_MAX_NS:
+            self._finish(group, self._run(calls))
+            if self._line:
+                self._loop.call_soon(self._turn)
+            else:
+                self._busy = False
+            return
+        late = self._loop.call_later(self._deadline_ns / 1e9, self._expire, group)
+
+        def back(done: "asyncio.Future[Outcome]") -> None:
+            late.cancel()
+            self._finish(group, done.result())
+            self._turn()
+
+        self._loop.run_in_executor(self._executor, self._run, calls).add_done_callback(back)
+
+    def _next_group(self) -> list[Waiting]:
+        """The calls at the head of the line that may share a run."""
+        group: list[Waiting] = []
+        rows = 0
+        while self._line:
+            call, future = self._line[0]
+            if group and (rows + call.rows > self._rows_max or call.door != group[0][0].door):
+                break
+            self._line.popleft()
+            self._waiting_rows -= call.rows
+            if future.done():
+                continue
+            group.append((call, future))
+            rows += call.rows
+        return group
+
+    def _run(self, calls: list[Call]) -> Outcome:
+        try:
+            run, refusals = self.pipeline.run(calls)
+        except MainstayError as error:
+            return Outcome(failure=error)
+        except Exception as error:  # noqa: BLE001  # because a defect must fail its calls, not hang them
+            return Outcome(failure=ModelFailed(f"the run broke down: {error!r}"))
+        return Outcome(run=run, refusals=refusals)
+
+    def _finish(self, group: list[Waiting], outcome: Outcome) -> None:
+        """Record a run and hand out its answers."""
+        if outcome.failure is not None:
+            return _fail(group, outcome.failure)
+        for place, error in outcome.refusals.items():
+            _fail([group[place]], error)
+        run = outcome.run
+        if run is None:
+            return None
+        group = [pair for place, pair in enumerate(group) if place not in outcome.refusals]
+        self.times.learn(run.rows, sum(run.steps_ns.values()))
+        self._record(group, run)
+        return None
+
+    def _record(self, group: list[Waiting], run: Run) -> None:
+        began = self._clock.elapsed_ns()
+        batch = self.pipeline.decisions(run)
+
+        def recorded(error: BaseException | None) -> None:
+            run.steps_ns["record"] = self._clock.elapsed_ns() - began
+            if error is not None:
+                _fail(group, error)
+                return
+            for (_, future), answer in zip(group, self.pipeline.answers(run, batch), strict=True):
+                if not future.done():
+                    future.set_result(answer)
+            self._observe(run)
+
+        def recorded_elsewhere(error: BaseException | None) -> None:
+            self._loop.call_soon_threadsafe(landed, error)
+
+        def landed(error: BaseException | None) -> None:
+            self._unrecorded -= 1
+            recorded(error)
+
+        try:
+            if self._level == "durable":
+                self._unrecorded += 1
+                self._spool.append_durable([batch], recorded_elsewhere)
+                return
+            if self._level == "written":
+                self._spool.append([batch])
+            else:
+                self._spool.append_buffered([batch])
+        except MainstayError as error:
+            if self._level == "durable":
+                self._unrecorded -= 1
+            recorded(error)
+            return
+        recorded(None)
+
+    def _expire(self, group: list[Waiting]) -> None:
+        """The run of this group takes too long: answer it, and all who waited as long behind it."""
+        late = TooLate(
+            "the model did not answer in time",
+            field="serve.deadline",
+            got=self.pipeline.contract.serve.deadline,
+            expected="the same request again, or a longer deadline in the contract",
+        )
+        _fail(group, late)
+        now = self._clock.elapsed_ns()
+        _fail([w for w in self._line if now - w[0].received_ns > self._deadline_ns], late)
+        if self._line:
+            nobody: list[Waiting] = []
+            self._loop.call_later(self._deadline_ns / 1e10, self._expire, nobody)
+
+
+def _fail(group: list[Waiting], error: BaseException) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

@@ -1,0 +1,264 @@
+"""The life of a request: validate → extract features → predict → judge → present → record.
+
+(Authenticate, authorise and gather context come before, at the door, because they wait.) The
+steps of a version are folded into one tuple when its route is loaded, so a step that a contract
+does not declare is not there. Every step works on all rows of a run at once. A call whose values
+break the contract leaves the run with an error of its own and never disturbs its neighbours.
+
+Synchronous and free of I/O but for the spool; never keeps state between runs but the ids.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from mainstay.base.clock import Clock
+from mainstay.base.errors import MainstayError, ModelFailed
+from mainstay.base.ids import DecisionIds
+from mainstay.bundle.port import Loaded
+from mainstay.contract.columns import MATRIX, Columns, encode, rows_of, take
+from mainstay.contract.model import Label, Output, Probability, Ranking, VectorOutput
+from mainstay.contract.problems import Problem, refusal
+from mainstay.contract.values import Checker
+from mainstay.journal.model import STATUSES, DecisionBatch, Layout
+from mainstay.judge.present import present
+from mainstay.judge.sense import Sense
+from mainstay.serve.model import DECLINED, NOTHING, Answer, Call, Run, join_columns
+from mainstay.serve.routes.model import Route
+
+Step = Callable[[Run], None]
+Refusals = dict[int, MainstayError]
+
+
+class Pipeline:
+    """One version's steps, ready to run."""
+
+    def __init__(self, loaded: Loaded, route: Route, ids: DecisionIds, clock: Clock) -> None:
+        self.loaded = loaded
+        self.route = route
+        self.contract = loaded.manifest.contract
+        self.checker = Checker(self.contract)
+        self._ids = ids
+        self._clock = clock
+        self._sense = Sense(self.contract)
+        self._present = present(self.contract)
+        self._steps: tuple[tuple[str, Step], ...] = (
+            ("extract", self._extract),
+            ("predict", self._predict),
+            ("judge", self._judge),
+            ("present", self._show),
+        )
+
+    def layout(self) -> Layout:
+        """The names that the journal reads this version's matrices by."""
+        return layout_of(self.loaded, self.route.number)
+
+    def normal(self, inputs: Columns) -> Columns:
+        """The one form in which rows of this version are joined."""
+        if self.checker.numeric and MATRIX not in inputs:
+            named = [inputs[name].astype(np.float64) for name in self.checker.names]
+            return {MATRIX: np.column_stack(named)}
+        return inputs
+
+    def check(self, inputs: Columns) -> list[Problem]:
+        """What breaks the contract, row by row; nothing, as a rule."""
+        if MATRIX in inputs:
+            return self.checker.check_matrix(inputs[MATRIX])
+        return self.checker.check_columns(inputs)
+
+    def refuse_bad(self, inputs: Columns) -> None:
+        """Raise for rows that break the contract, before anything else is done with them."""
+        problems = self.check(inputs)
+        if problems:
+            raise refusal(problems, rows_of(inputs))
+
+    def features(self, inputs: Columns, context: Columns) -> Columns:
+        """What the model would be fed for these rows."""
+        if self.loaded.extracts:
+            return self.loaded.extract({**self.checker.spread(inputs), **context})
+        if MATRIX in inputs:
+            return {MATRIX: inputs[MATRIX].astype(np.float32)}
+        return inputs
+
+    def run(self, calls: list[Call]) -> tuple[Run | None, Refusals]:
+        """Take calls through all steps; which calls were refused, and the run of the others."""
+        started = self._clock.elapsed_ns()
+        inputs = join_columns([call.inputs for call in calls])
+        problems = self.check(inputs)
+        refusals: Refusals = {}
+        if problems:
+            calls, inputs, refusals = _without_refused(calls, inputs, problems)
+            if not calls:
+                return None, refusals
+        rows = sum(call.rows for call in calls)
+        run = Run(
+            calls=calls,
+            rows=rows,
+            inputs=inputs,
+            context=join_columns([call.context for call in calls]),
+            features={},
+            output=NOTHING,
+            shown=[],
+            statuses=bytearray(rows),
+            reasons=_notes(calls),
+            started_ns=started,
+        )
+        read = self._clock.elapsed_ns
+        before = read()
+        run.steps_ns["validate"] = before - started
+        for name, step in self._steps:
+            step(run)
+            after = read()
+            run.steps_ns[name] = after - before
+            before = after
+        return run, refusals
+
+    def _extract(self, run: Run) -> None:
+        run.features = self.features(run.inputs, run.context)
+
+    def _predict(self, run: Run) -> None:
+        run.output = self.loaded.predict(run.features)
+        if run.output.shape[0] != run.rows:
+            raise ModelFailed(
+                "the model answered another number of rows than it was asked",
+                got=int(run.output.shape[0]),
+                expected=str(run.rows),
+            )
+
+    def _judge(self, run: Run) -> None:
+        good = self._sense(run.output)
+        if good.all():
+            return
+        for row in np.flatnonzero(~good).tolist():
+            run.statuses[row] = DECLINED
+            reason = self._sense.reason(run.output, row)
+            noted = run.reasons.get(row)
+            run.reasons[row] = f"{reason}; {noted}" if noted else reason
+
+    def _show(self, run: Run) -> None:
+        run.shown = self._present(run.output)
+
+    def decisions(self, run: Run) -> DecisionBatch:
+        """The record of a run, with ids of its own."""
+        time_ms, first = self._ids.take(run.rows)
+        callers = [call.caller.name for call in run.calls for _ in range(call.rows)]
+        requests: tuple[str, ...] = ()
+        if any(call.request for call in run.calls):
+            requests = tuple(call.request for call in run.calls for _ in range(call.rows))
+        waited = (run.started_ns - call.received_ns for call in run.calls for _ in range(call.rows))
+        same_caller = all(caller == callers[0] for caller in callers)
+        return DecisionBatch(
+            fingerprint=self.route.fingerprint,
+            route=self.route.epoch,
+            door=run.calls[0].door,
+            time_ms=time_ms,
+            incarnation=self._ids.incarnation,
+            first_sequence=first,
+            rows=run.rows,
+            callers=(callers[0],) if same_caller else tuple(callers),
+            requests=requests,
+            inputs=encode(run.inputs),
+            context=encode(run.context) if run.context else b"",
+            features=encode(run.features) if self.loaded.extracts else b"",
+            outputs=encode({"output": run.output}),
+            statuses=bytes(run.statuses),
+            reasons=run.reasons,
+            waited_ns=tuple(waited),
+            steps_ns=run.steps_ns,
+        )
+
+    def answers(self, run: Run, batch: DecisionBatch) -> list[Answer]:
+        """What each call of a recorded run is told."""
+        prefix = f"{batch.time_ms:012x}{batch.incarnation:08x}"
+        first = batch.first_sequence
+        ids = [f"{prefix}{sequence:08x}" for sequence in range(first, first + run.rows)]
+        statuses = [STATUSES[code] for code in run.statuses]
+        reasons = [""] * run.rows
+        for row, reason in run.reasons.items():
+            reasons[row] = reason
+        model, route, contract = self.contract.model, self.route, self.contract
+        answers: list[Answer] = []
+        start = 0
+        for call in run.calls:
+            part = slice(start, start + call.rows)
+            answers.append(
+                Answer(
+                    model,
+                    route.number,
+                    route.fingerprint,
+                    route.epoch,
+                    ids[part],
+                    run.output[part],
+                    run.shown[part],
+                    statuses[part],
+                    reasons[part],
+                    contract,
+                )
+            )
+            start = part.stop
+        return answers
+
+
+def layout_of(loaded: Loaded, number: int) -> Layout:
+    """The names that the journal reads a version's matrices by."""
+    manifest = loaded.manifest
+    return Layout(
+        fingerprint=loaded.fingerprint,
+        model=manifest.model,
+        number=number,
+        inputs=tuple(manifest.contract.inputs),
+        features=manifest.features,
+        outputs=output_names(manifest.contract.output),
+    )
+
+
+def output_names(output: Output) -> tuple[str, ...]:
+    """One name for each column of a raw output."""
+    if isinstance(output, Probability):
+        return output.classes
+    if isinstance(output, Ranking):
+        return output.items
+    if isinstance(output, VectorOutput):
+        return tuple(str(place) for place in range(output.length))
+    return ("label",) if isinstance(output, Label) else ("number",)
+
+
+def _notes(calls: list[Call]) -> dict[int, str]:
+    """What was unusual about the context of some rows, by their row in the run."""
+    notes: dict[int, str] = {}
+    start = 0
+    for call in calls:
+        for row, note in call.notes.items():
+            notes[start + row] = note
+        start += call.rows
+    return notes
+
+
+def _without_refused(
+    calls: list[Call], inputs: Columns, problems: list[Problem]
+) -> tuple[list[Call], Columns, Refusals]:
+    """Part the calls with a bad row from the others."""
+    by_row: dict[int, list[Problem]] = {}
+    for problem in problems:
+        if problem.row is None:  # the whole batch is meant: its calls all have the same form
+            return [], inputs, {p: refusal(problems, c.rows) for p, c in enumerate(calls)}
+        by_row.setdefault(problem.row, []).append(problem)
+    refusals: Refusals = {}
+    kept: list[Call] = []
+    keep = np.zeros(sum(call.rows for call in calls), dtype=bool)
+    start = 0
+    for place, call in enumerate(calls):
+        stop = start + call.rows
+        own = [
+            msgspec.structs.replace(problem, row=row - start)
+            for row in range(start, stop)
+            for problem in by_row.get(row, ())
+        ]
+        if own:
+            refusals[place] = refusal(own, call.rows)
+        else:
+            kept.append(call)
+            keep[start:stop] = True
+        start = stop
+    return kept, take(inputs, keep), refusals

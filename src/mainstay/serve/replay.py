@@ -1,0 +1,167 @@
+"""Replay: a recorded model run, made again, and compared with what was answered then.
+
+Promises that rows go through the version's own extractor and model in the very batch they were in,
+so that the answer is the same bit for bit; and that where it is not, the first thing that differs
+is named: the features, or with equal features the output. Pure: it is handed the version and the
+record, and changes neither.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from mainstay.bundle.port import Loaded
+from mainstay.contract.columns import MATRIX, Column, Columns, decode
+from mainstay.journal.model import DecisionBatch, Layout
+
+Verdict = Literal["same", "within", "different"]
+
+_SHOWN_MAX = 20
+_OUTPUT = "output"
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that came out otherwise."""
+
+    row: int
+    where: str
+    """`features.<name>` or `output.<name>`."""
+    recorded: str
+    replayed: str
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run."""
+
+    verdict: Verdict
+    """`same`: bit for bit; `within`: by no more than the version's own tolerance."""
+    rows: int
+    compared: tuple[str, ...]
+    largest_difference: float
+    tolerance: float
+    differences: tuple[Difference, ...] = ()
+    """The first of them; where the features differ, the output is not compared."""
+
+    def __str__(self) -> str:
+        rows = f"{self.rows} row{'s' if self.rows != 1 else ''}"
+        if self.verdict == "same":
+            return f"the same answer, bit for bit ({rows}, the run it was made in)"
+        if self.verdict == "within":
+            return (
+                f"the same answer within the version's tolerance: it differs by "
+                f"{self.largest_difference:.3g}, {self.tolerance:.3g} is allowed ({rows})"
+            )
+        first = self.differences[0] if self.differences else None
+        said = f": {first.where} was {first.recorded} and is {first.replayed}" if first else ""
+        return f"another answer{said}"
+
+
+def replay(loaded: Loaded, batch: DecisionBatch, layout: Layout) -> Replayed:
+    """Make a recorded run again."""
+    tolerance = loaded.manifest.runs.tolerance
+    columns = decode(batch.inputs)
+    if batch.context:
+        columns.update(decode(batch.context))
+    features = loaded.extract(columns)
+    compared: list[str] = []
+    largest = 0.0
+    if batch.features:
+        compared.append("features")
+        found = _compare("features", decode(batch.features), features, layout.features)
+        if found.differences and found.largest > tolerance:
+            return _told("different", batch, compared, found, tolerance)
+        largest = found.largest
+    compared.append(_OUTPUT)
+    recorded = decode(batch.outputs)
+    outputs = {_OUTPUT: loaded.predict(features)}
+    found = _compare(_OUTPUT, recorded, outputs, layout.outputs)
+    found = _Found(max(largest, found.largest), found.differences)
+    if not found.differences and not largest:
+        return _told("same", batch, compared, found, tolerance)
+    within = found.largest <= tolerance
+    return _told("within" if within else "different", batch, compared, found, tolerance)
+
+
+def _told(
+    verdict: Verdict,
+    batch: DecisionBatch,
+    compared: list[str],
+    found: "_Found",
+    tolerance: float,
+) -> Replayed:
+    return Replayed(
+        verdict=verdict,
+        rows=batch.rows,
+        compared=tuple(compared),
+        largest_difference=found.largest,
+        tolerance=tolerance,
+        differences=tuple(found.differences[:_SHOWN_MAX]),
+    )
+
+
+class _Found(msgspec.Struct, frozen=True):
+    largest: float
+    """Infinite where values differ that no number can tell apart."""
+    differences: list[Difference]
+
+
+def _compare(where: str, recorded: Columns, replayed: Columns, names: tuple[str, ...]) -> _Found:
+    """What differs between two batches, value by value and bit by bit."""
+    largest = 0.0
+    differences: list[Difference] = []
+    for name in sorted({*recorded, *replayed}):
+        before, after = recorded.get(name), replayed.get(name)
+        place = where if name in {MATRIX, _OUTPUT} else f"{where}.{name}"
+        if before is None or after is None or before.shape != after.shape:
+            differences.append(
+                Difference(row=0, where=place, recorded=_form(before), replayed=_form(after))
+            )
+            largest = float("inf")
+            continue
+        spot, by = _compare_columns(before, after)
+        largest = max(largest, by)
+        for index in spot[:_SHOWN_MAX]:
+            differences.append(
+                Difference(
+                    row=int(index[0]),
+                    where=_name_of(place, index, names),
+                    recorded=str(before[tuple(index)]),
+                    replayed=str(after[tuple(index)]),
+                )
+            )
+    return _Found(largest, differences)
+
+
+def _compare_columns(before: Column, after: Column) -> tuple[npt.NDArray[np.intp], float]:
+    """The places at which two columns of one shape differ, and by how much at most."""
+    if before.dtype.kind != "f" or after.dtype.kind != "f":
+        places = np.argwhere(before != after)
+        return places, float("inf") if len(places) else 0.0
+    same = _bits(before) == _bits(after) if before.dtype == after.dtype else before == after
+    places = np.argwhere(~same)
+    if not len(places):
+        return places, 0.0
+    both_missing = np.isnan(before) & np.isnan(after)
+    with np.errstate(invalid="ignore", over="ignore"):
+        by = np.abs(before.astype(np.float64) - after.astype(np.float64))
+    by = np.where(same | both_missing, 0.0, by)
+    return places, float(np.max(np.where(np.isnan(by), np.inf, by)))
+
+
+def _bits(column: Column) -> Column:
+    """The column's own bits, so that 0 and -0 differ and a NaN equals itself."""
+    plain = np.ascontiguousarray(column)
+    return plain.view(f"u{plain.dtype.itemsize}")
+
+
+def _form(column: Column | None) -> str:
+    return "nothing" if column is None else f"{column.dtype} of shape {column.shape}"
+
+
+def _name_of(place: str, index: npt.NDArray[np.intp], names: tuple[str, ...]) -> str:
+    """The name of a value in a matrix or an output, where it has one."""
+    if len(index) > 1 and index[1] < len(names):
+        return f"{place}.{names[int(index[1])]}"
+    return place if len(names) != 1 else f"{place}.{names[0]}"

@@ -1,0 +1,202 @@
+"""One worker process: an event loop, the HTTP door, the engine and a spool of its own.
+
+Promises that a signal to stop first takes readiness away, then lets what is in flight end, then
+seals the spool; that new connections go to other workers from the first moment of draining; and
+that answers under way on open connections carry `Connection: close`, so clients move on by
+themselves. A second signal, or a drain that takes too long, ends the process at once.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from mainstay.base.clock import Clock
+from mainstay.base.files import write_whole
+from mainstay.base.ids import DecisionIds
+from mainstay.base.limits import CONNECTIONS_MAX
+from mainstay.journal.port import Spool
+from mainstay.serve.engine import Engine, Machinery
+from mainstay.serve.follow import Follower, Loader
+from mainstay.serve.http.app import App, FindDecision
+from mainstay.serve.metrics import Metrics
+from mainstay.serve.model import Run
+from mainstay.serve.routes.model import Route
+
+DRAIN_MAX_SECONDS = 20.0
+IDLE_GRACE_SECONDS = 1.0
+"""How long an idle open connection may still send a request after draining began."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class WorkerSettings:
+    """Where a worker stands."""
+
+    slot: int
+    run_folder: Path
+    local: bool
+    """Only this machine can reach the socket, so a caller without a key is `local`."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class WorkerParts:
+    """The adapters that wiring chose for a worker."""
+
+    spool: Spool
+    loader: Loader
+    ids: DecisionIds
+    clock: Clock
+    metrics: Metrics
+    find_decision: FindDecision
+
+
+class Worker:
+    """One worker's life on its event loop."""
+
+    def __init__(self, settings: WorkerSettings, parts: WorkerParts) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._models = ThreadPoolExecutor(8, thread_name_prefix="model")
+        self._lookups = ThreadPoolExecutor(32, thread_name_prefix="lookup")
+        self._engine = Engine(
+            Machinery(
+                ids=parts.ids,
+                spool=parts.spool,
+                models=self._models,
+                lookups=self._lookups,
+                clock=parts.clock,
+                observe=self._observe,
+                announce=self._announce,
+            )
+        )
+        self._follower = Follower(
+            self._engine, parts.loader, settings.run_folder, settings.slot, parts.clock
+        )
+        self._app = App(
+            self._engine,
+            self._follower,
+            parts.metrics,
+            parts.clock,
+            parts.find_decision,
+            self._render_metrics,
+        )
+        self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
+
+    def _observe(self, route: Route, run: Run) -> None:
+        self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns)
+        withheld = run.rows - run.statuses.count(0)
+        if withheld:
+            self._parts.metrics.withheld(route.model, route.number, "declined", withheld)
+
+    def _announce(self, route: Route, fields: Iterable[str]) -> None:
+        self._parts.metrics.loaded(route.model, route.number, fields)
+
+    def _render_metrics(self) -> bytes:
+        others: list[bytes] = []
+        for file in sorted(self._settings.run_folder.glob("metrics-*.json")):
+            if file != self._metrics_file:
+                with contextlib.suppress(FileNotFoundError):
+                    others.append(file.read_bytes())
+        return self._parts.metrics.render(others)
+
+    def _beat(self) -> None:
+        metrics = self._parts.metrics
+        metrics.in_flight = self._app.in_flight
+        metrics.waiting_rows = self._engine.waiting_rows
+        write_whole(self._metrics_file, metrics.snapshot())
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Serve until told to stop, then drain."""
+        config = uvicorn.Config(
+            self._app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=CONNECTIONS_MAX,
+            limit_concurrency=CONNECTIONS_MAX,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=round(DRAIN_MAX_SECONDS),
+        )
+        server = _Server(config)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _on_signal, stop, server)
+        await self._follower.look(local=self._settings.local)
+        gc.collect()
+        gc.freeze()  # what is loaded by now lives as long as the process
+        following = asyncio.create_task(
+            self._follower.follow(local=self._settings.local, each_beat=self._beat)
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await self._drain(server)
+        server.should_exit = True
+        await serving
+        stopping.cancel()
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        self._follower.report()
+        self._parts.spool.close()
+
+    async def _drain(self, server: "_Server") -> None:
+        """No longer ready, no new connections; wait for what is in flight."""
+        self._follower.draining = True
+        self._follower.report()
+        for one in getattr(server, "servers", ()):
+            one.close()
+        started = self._parts.clock.elapsed_ns()
+        while (passed := (self._parts.clock.elapsed_ns() - started) / 1e9) < DRAIN_MAX_SECONDS:
+            quiet = self._app.in_flight == 0 and self._engine.idle
+            if quiet and (not server.connections or passed > IDLE_GRACE_SECONDS):
+                return
+            await asyncio.sleep(0.02)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the worker."""
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self.server_state.connections)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """The worker listens to signals itself."""
+        yield
+
+
+def _on_signal(stop: asyncio.Event, server: _Server) -> None:
+    if stop.is_set():
+        server.force_exit = True
+    stop.set()
+
+
+def run_worker(settings: WorkerSettings, parts: WorkerParts, listening: socket.socket) -> None:
+    """A worker's whole life; returns when it has stopped."""
+
+    async def live() -> None:
+        await Worker(settings, parts).serve(listening)
+
+    with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        runner.run(live())
+
+
+def _loop_factory() -> asyncio.AbstractEventLoop:
+    """The fast event loop."""
+    return uvloop.new_event_loop()
