@@ -35,7 +35,10 @@ from mainstay.base.errors import InvalidUsage, StorageFailed
 
 _WAIT_SECONDS: Final = 10
 """How long a statement may wait for another process before the database counts as failed."""
+_CONNECTIONS: Final = 8
+"""How many connections a process keeps open; under load it may open ten more for a moment."""
 _REASON_MAX_CHARACTERS: Final = 300
+_SECRET_MIN_CHARACTERS: Final = 8
 _WRITES: Final = "mainstay_writes"
 _CREATING: Final = 0x6D61696E
 """The PostgreSQL advisory lock that is held while tables are created."""
@@ -61,12 +64,18 @@ def open_engine(url: str) -> Engine:
             got=error.name,
             expected="pip install 'mainstay[postgres]'",
         ) from error
+    except (ArgumentError, ValueError):
+        # Their messages would repeat what stands behind the question mark.
+        raise InvalidUsage(
+            "a setting behind the ? of the database URL is not understood",
+            field="database",
+            expected=_EXPECTED_URL,
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin)
     with reading(engine):
-        pass
-    return engine
+        return engine
 
 
 def place_of(where: URL | Engine) -> str:
@@ -155,6 +164,12 @@ def _parse(url: str) -> URL:
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        if parsed.query:
+            raise InvalidUsage(
+                "the URL of a SQLite file takes no settings behind a ?",
+                field="database",
+                expected="sqlite:///folder/file.db",
+            )
         if not parsed.database or parsed.database == ":memory:":
             raise InvalidUsage(
                 "a SQLite database needs a file: what is in memory only is gone with the process",
@@ -179,7 +194,12 @@ def _parse(url: str) -> URL:
 
 def _options(url: URL) -> dict[str, Any]:
     """What the two drivers need to be told, so that no wait is for ever."""
-    common: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+    common: dict[str, Any] = {
+        "pool_pre_ping": True,
+        "pool_size": _CONNECTIONS,
+        "pool_timeout": _WAIT_SECONDS,
+        "hide_parameters": True,
+    }
     if url.get_backend_name() == "sqlite":
         return common | {"connect_args": {"timeout": _WAIT_SECONDS, "check_same_thread": False}}
     patience = {
@@ -189,7 +209,7 @@ def _options(url: URL) -> dict[str, Any]:
         "application_name": "mainstay",
     }
     wanted = {name: value for name, value in patience.items() if name not in url.query}
-    return common | {"connect_args": wanted, "pool_timeout": _WAIT_SECONDS}
+    return common | {"connect_args": wanted}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -226,26 +246,32 @@ def _named_faults(engine: Engine) -> Generator[None]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        raise _fault(engine, str(error.orig)) from error
+        reason = " ".join(str(error.orig).split())
+        shown = reason
+        for secret in _secrets_of(engine.url):
+            shown = shown.replace(secret, "***")
+        # A cause is printed with its effect, so one that tells a secret is left out.
+        raise _fault(engine, shown) from (error if shown == reason else None)
     except PoolTimeout as error:
         raise _fault(engine, "all connections of this process are busy") from error
 
 
 def _fault(engine: Engine, reason: str) -> StorageFailed:
-    said = " ".join(reason.split())
-    for secret in _secrets_of(engine.url):
-        said = said.replace(secret, "***")
     return StorageFailed(
-        f"{place_of(engine)} does not do its work: {said[:_REASON_MAX_CHARACTERS]}",
+        f"{place_of(engine)} does not do its work: {reason[:_REASON_MAX_CHARACTERS]}",
         field="database",
         expected="a database that runs, can be reached and written, and lets this user in",
     )
 
 
 def _secrets_of(url: URL) -> Iterator[str]:
-    """What must not be shown: the password, and whatever was given behind the question mark."""
-    if isinstance(url.password, str) and url.password:
-        yield url.password
-    for name, value in url.query.items():
-        if "pass" in name.lower():
-            yield from (value,) if isinstance(value, str) else value
+    """What must not be shown, should a driver ever say it: passwords, wherever they stand.
+
+    A short one, or one that is also a name, is left out: putting stars in its place would point
+    it out among words that are there for another reason.
+    """
+    given = [value for name, value in url.query.items() if "pass" in name.lower()]
+    for secret in (url.password, *given):
+        long = isinstance(secret, str) and len(secret) >= _SECRET_MIN_CHARACTERS
+        if long and secret not in {url.username, url.database, url.host}:
+            yield str(secret)
