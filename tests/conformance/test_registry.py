@@ -78,6 +78,9 @@ def test_what_is_not_there_is_answered_with_what_is(registry: Registry):
     with pytest.raises(NotFound, match="fraud has no version 7") as number:
         registry.find("fraud", 7)
     assert number.value.expected == "one of 1"
+    for impossible in (0, -1, 2**31, 2**63, 10**30):
+        with pytest.raises(NotFound, match=f"fraud has no version {impossible}"):
+            registry.find("fraud", impossible)
     for number_or_name in ("a\0b", "\ud800", ""):
         with pytest.raises(NotFound):
             registry.find(number_or_name)

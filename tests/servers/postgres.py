@@ -18,7 +18,9 @@ from psycopg import sql
 
 from tests.servers.until import until
 
-_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: each.parent.name)
+_FOLDERS = sorted(
+    Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: float(each.parent.name)
+)
 
 
 def binaries() -> Path | None:

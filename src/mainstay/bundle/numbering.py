@@ -12,6 +12,9 @@ import msgspec
 from mainstay.base.errors import InvalidBundle, NotFound
 from mainstay.bundle.model import Card, Manifest, Version
 
+NUMBER_MAX = 2**31 - 1
+"""The largest number a version can have, so that every database can be asked for it."""
+
 _NAMED_MAX = 10
 """How many things an error names before it says that there are more."""
 

@@ -31,6 +31,7 @@ from mainstay.base.errors import Conflict, InvalidBundle
 from mainstay.bundle.database import create_tables, reading, storable, writing
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.numbering import (
+    NUMBER_MAX,
     decode_card,
     encode_card,
     next_version,
@@ -110,7 +111,8 @@ class SqlRegistry:
             raise no_version(model, number, (), ())
         wanted = _newest_of(model)
         if number is not None:
-            wanted = wanted.where(_VERSIONS.c.number == number)
+            possible = number if 0 < number <= NUMBER_MAX else 0
+            wanted = wanted.where(_VERSIONS.c.number == possible)
         with reading(self._engine) as connection:
             row = connection.execute(wanted).first()
             if row is not None:

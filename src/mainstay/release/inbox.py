@@ -104,9 +104,10 @@ class Inbox:
         taking = self._folder / ".taking"
         try:
             taking.mkdir(parents=True, exist_ok=True)
+            # Before anything is claimed, so that no file finds the note of an earlier one.
+            _drop_leftovers(taking)
             outcomes = self._claim_settled(taking)
             names = sorted(path.name for path in taking.iterdir() if _wanted(path.name))
-            _drop_leftovers(taking, names)
         except OSError as error:
             raise StorageFailed(
                 f"the inbox {self._folder} cannot be looked into: {error.strerror}",
@@ -337,10 +338,11 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _drop_leftovers(taking: Path, names: list[str]) -> None:
+def _drop_leftovers(taking: Path) -> None:
     """Remove the notes of files that reached their end, should a kill have left some."""
-    known = set(names)
-    for path in taking.iterdir():
+    paths = list(taking.iterdir())
+    known = {path.name for path in paths}
+    for path in paths:
         if not _wanted(path.name) and path.suffix in {".json", ".part"}:
             name = path.name.removeprefix(".").removesuffix(".part").removesuffix(".json")
             if name not in known:
