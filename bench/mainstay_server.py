@@ -1,12 +1,86 @@
 """Mainstay as the table measures it: by its own commands, with everything on.
 
 A key is checked, the contract validated, the answer judged, the decision journaled and metrics
-counted, for every request.
+counted, for every request. The journal is `written`, and `durable` in a row of its own.
 """
 
-from servers import Server
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from models import write_contract
+from servers import HERE, Server, Setting, from_tensor, tensor
+
+MAINSTAY = (sys.executable, "-m", "mainstay")
+
+
+def command(*words: str, workspace: Path) -> Any:
+    """Run a command of Mainstay's and read what it says."""
+    done = subprocess.run(
+        [*MAINSTAY, *words, "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MAINSTAY_WORKSPACE": str(workspace)},
+    )
+    if done.returncode:
+        raise RuntimeError(f"mainstay {' '.join(words)}: {done.stderr or done.stdout}")
+    return json.loads(done.stdout)
+
+
+def pack(model: str, onnx: Path, folder: Path, log: str) -> Path:
+    """A bundle of a benchmark model, made as a training script would make it."""
+    contract = folder / "contract.yaml"
+    write_contract(contract, model, log)
+    done = subprocess.run(
+        [sys.executable, HERE / "apps/pack.py", model, onnx, contract, folder],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"packing {model}: {done.stderr[-2000:]}")
+    return Path(done.stdout.splitlines()[-1])
+
+
+def _prepare(log: str):
+    def prepare(setting: Setting) -> dict[str, str]:
+        workspace = setting.folder / "workspace"
+        bundle = pack(setting.model, setting.onnx, setting.folder, log)
+        subprocess.run(
+            [*MAINSTAY, "init", str(workspace), "--json"], check=True, capture_output=True
+        )
+        command("deploy", str(bundle), workspace=workspace)
+        key = command("key", "create", "bench", workspace=workspace)["key"]
+        return {"Authorization": f"Bearer {key}"}
+
+    return prepare
+
+
+def _serve(setting: Setting) -> list[str]:
+    workspace = setting.folder / "workspace"
+    return [
+        *MAINSTAY, "up", "--workspace", str(workspace), "--port", str(setting.port),
+        "--workers", str(setting.workers),
+    ]  # fmt: skip
+
+
+def variant(log: str) -> Server:
+    """Mainstay with one level of journal."""
+    return Server(
+        name=f"Mainstay, {log}",
+        about="key, validation, judgement, journal, metrics",
+        command=_serve,
+        path="/v2/models/{model}/infer",
+        body=tensor("matrix"),
+        read=from_tensor("probability"),
+        prepare=_prepare(log),
+    )
 
 
 def variants() -> list[Server]:
     """Mainstay with the journal `written`, and `durable`."""
-    return []
+    return [variant("written"), variant("durable")]

@@ -75,3 +75,13 @@ def asked_rows(count: int) -> np.ndarray:
 def right_answers(file: Path, rows: np.ndarray) -> np.ndarray:
     """The probability of the second class, from onnxruntime directly."""
     return session(file).run(["probabilities"], {"x": rows})[0][:, 1]
+
+
+def write_contract(file: Path, model: str, log: str) -> None:
+    """What the models promise: 30 numbers in a range, two classes."""
+    inputs = "".join(f"  {name}: {{type: number, min: -1000, max: 1000}}\n" for name in FEATURES)
+    file.write_text(
+        f"model: {model}\ninputs:\n{inputs}"
+        f"output: {{type: probability, classes: [{', '.join(map(repr, CLASSES))}]}}\nlog: {log}\n",
+        encoding="utf-8",
+    )

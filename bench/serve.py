@@ -54,6 +54,9 @@ class Figure:
     failed: int
     start_seconds: float
     memory_mb: float
+    """Proportional set size of all its processes."""
+    largest_mb: float
+    """Resident size of the largest one."""
 
 
 def check_answers(server: Server, up: servers.Running, onnx: Path) -> None:
@@ -63,7 +66,7 @@ def check_answers(server: Server, up: servers.Running, onnx: Path) -> None:
     rows = asked_rows(CHECKED_ROWS)
     for number, (row, right) in enumerate(zip(rows, right_answers(onnx, rows), strict=True)):
         body = server.body([round(float(value), 3) for value in row])
-        got = server.read(servers.ask(up.port, server.path, body, dict(up.headers)))
+        got = server.read(servers.ask(up.port, up.path, body, dict(up.headers)))
         if not abs(got - right) <= TOLERANCE:
             raise RuntimeError(f"{server.name} answers {got} for row {number}, right is {right}")
 
@@ -76,17 +79,19 @@ def measure(server: Server, model: str, plan: Plan, folder: Path) -> list[Figure
     with servers.running(server, model, onnx, plan.server_cores, workers=plan.workers) as up:
         check_answers(server, up, onnx)
         for connections in plan.connections:
-            one = load.Load(up.port, server.path, body, up.headers, connections, 1.0)
+            one = load.Load(up.port, up.path, body, up.headers, connections, 1.0)
             load.run(one, plan.load_core, plan.tool)
-            one = load.Load(up.port, server.path, body, up.headers, connections, plan.seconds)
+            one = load.Load(up.port, up.path, body, up.headers, connections, plan.seconds)
             result = load.run(one, plan.load_core, plan.tool)
+            memory, largest = up.memory_mb()
             figures.append(
                 Figure(
                     server=server.name,
                     model=model,
                     connections=connections,
                     start_seconds=up.seconds_to_answer,
-                    memory_mb=up.resident_mb(),
+                    memory_mb=memory,
+                    largest_mb=largest,
                     **asdict(result),
                 )
             )
@@ -102,7 +107,7 @@ def medians(figures: list[Figure]) -> list[Figure]:
     def middle(group: list[Figure], name: str) -> float:
         return statistics.median(getattr(figure, name) for figure in group)
 
-    measured = ("per_second", "p50_ms", "p99_ms", "start_seconds", "memory_mb")
+    measured = ("per_second", "p50_ms", "p99_ms", "start_seconds", "memory_mb", "largest_mb")
     return [
         Figure(
             server=server,
@@ -130,6 +135,7 @@ def table(figures: list[Figure], plan: Plan) -> str:
             lines.append(
                 f"{title:<34} {'req/s':>8} {'of constant':>11} {'of FastAPI':>10}"
                 f" {'p50 ms':>8} {'p99 ms':>8} {'failed':>6} {'start s':>8} {'PSS MB':>7}"
+                f" {'RSS MB':>7}"
             )
             for f in figures:
                 if (f.model, f.connections) != (model, connections):
@@ -141,7 +147,7 @@ def table(figures: list[Figure], plan: Plan) -> str:
                 lines.append(
                     f"{f.server:<34} {f.per_second:>8.0f} {shares[0]:>11.2f} {shares[1]:>10.2f}"
                     f" {f.p50_ms:>8.2f} {f.p99_ms:>8.2f} {f.failed:>6} {f.start_seconds:>8.2f}"
-                    f" {f.memory_mb:>7.0f}"
+                    f" {f.memory_mb:>7.0f} {f.largest_mb:>7.0f}"
                 )
     return "\n".join(lines)
 

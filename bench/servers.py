@@ -37,6 +37,7 @@ class Server:
     about: str
     command: Callable[["Setting"], list[str]]
     path: str
+    """`{model}` in it stands for the model's name."""
     body: Callable[[list[float]], Any]
     read: Callable[[Any], float] | None
     """None where the answer is constant."""
@@ -44,7 +45,6 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     prepare: Callable[["Setting"], dict[str, str]] | None = None
     """What is done before the start; returns headers that every request carries."""
-    ready_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ class Setting:
     folder: Path
     """Its own, empty."""
     workers: int = 1
-    durable: bool = False
 
 
 @dataclass
@@ -65,14 +64,16 @@ class Running:
     """A server that answers."""
 
     port: int
+    path: str
     headers: tuple[tuple[str, str], ...]
     process: psutil.Process
     seconds_to_answer: float
 
-    def resident_mb(self) -> float:
-        """Proportional set size of all its processes."""
+    def memory_mb(self) -> tuple[float, float]:
+        """Proportional set size of all its processes, and resident size of the largest one."""
         family = [self.process, *self.process.children(recursive=True)]
-        return sum(p.memory_full_info().pss for p in family if p.is_running()) / 1e6
+        sizes = [p.memory_full_info() for p in family if p.is_running()]
+        return sum(s.pss for s in sizes) / 1e6, max(s.rss for s in sizes) / 1e6
 
 
 def tensor(name: str) -> Callable[[list[float]], Any]:
@@ -260,10 +261,11 @@ def running(server: Server, model: str, onnx: Path, core: str, **more: Any) -> I
         start_new_session=True,
     )
     try:
+        path = server.path.format(model=model)
         first = server.body([0.0] * 30)
         while True:
             try:
-                ask(setting.port, server.path, first, headers)
+                ask(setting.port, path, first, headers)
                 break
             except (OSError, http.client.HTTPException, ValueError) as error:
                 said = (folder / "server.log").read_text(errors="replace")[-2000:]
@@ -274,6 +276,7 @@ def running(server: Server, model: str, onnx: Path, core: str, **more: Any) -> I
                 sleep(0.005)
         yield Running(
             port=setting.port,
+            path=path,
             headers=tuple(headers.items()),
             process=psutil.Process(process.pid),
             seconds_to_answer=monotonic() - started,
