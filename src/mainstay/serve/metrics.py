@@ -9,11 +9,11 @@ A worker writes `snapshot()` to `metrics-<slot>.json` in the run folder every se
 end; any worker renders the page from its own counts and the other slots' files.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -37,26 +37,34 @@ SNAPSHOT_FRESH_SECONDS = 10
 
 _WORDS_MAX = 1000
 _MODELS_MAX = 1000
-_FIELDS_MAX = 10_000
 _STEPS_MAX = 32
 _DOORS_MAX = 16
-_BOUNDS_SECONDS = (
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
+_BOUNDS_NS = tuple(
+    round(milliseconds * 1e6)
+    for milliseconds in (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 )
+_ABOUT = {
+    "requests": "Requests answered.",
+    "runs": "Model runs; one run answers several rows.",
+    "rows": "Rows a model answered.",
+    "step_seconds": "Time spent in each step of a run.",
+    "withheld": "Answers not shown as the model gave them.",
+    "non_finite": "Rows with NaN or infinity.",
+    "refused_values": "Input values that broke the contract.",
+    "defects": "Errors that nobody foresaw, each one a failed request.",
+    "spool_errors": "Records the journal could not take.",
+}
+_LABELS = {
+    "requests": ("model", "door", "status"),
+    "runs": ("model", "version"),
+    "rows": ("model", "version"),
+    "step_seconds": ("model", "version", "step"),
+    "withheld": ("model", "version", "status"),
+    "non_finite": ("model", "where"),
+    "refused_values": ("model", "field"),
+    "defects": (),
+    "spool_errors": (),
+}
 
 
 class Sample(msgspec.Struct, array_like=True):
@@ -105,19 +113,28 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last hour."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Answered:
-    add: Callable[[], None]
-    observe: Callable[[float], None]
-    rolling: Callable[[int, int, int], None]
-    succeeded: int
+    """What was answered to one kind of request: plain numbers, so that counting costs little."""
+
+    __slots__ = ("buckets", "nanoseconds", "requests", "rolling", "succeeded")
+
+    def __init__(self, rolling: Rolling, succeeded: int) -> None:
+        self.requests = 0
+        self.nanoseconds = 0
+        self.buckets = [0] * (len(_BOUNDS_NS) + 1)
+        self.rolling = rolling.add
+        self.succeeded = succeeded
 
 
-@dataclass(frozen=True, slots=True)
 class _Ran:
-    runs: Callable[[], None]
-    rows: Callable[[float], None]
-    steps: dict[str, Callable[[float], None]]
+    """What one version ran."""
+
+    __slots__ = ("rows", "runs", "steps_ns")
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.rows = 0
+        self.steps_ns: dict[str, int] = {}
 
 
 class Metrics:
@@ -131,7 +148,6 @@ class Metrics:
         self._clock = clock
         self._base = decode_snapshot(base)
         self._last_defect = self._base.last_defect if self._base else ""
-        self._registry = CollectorRegistry(auto_describe=False)
         self._models: set[str] = set()
         self._fields: dict[str, frozenset[str]] = {}
         self._steps: set[str] = set()
@@ -143,36 +159,7 @@ class Metrics:
         }
         self._answered: dict[tuple[str, str, int], _Answered] = {}
         self._ran: dict[tuple[str, int], _Ran] = {}
-        self._declare()
-
-    def _declare(self) -> None:
-        def counter(name: str, about: str, *labels: str) -> Counter:
-            return Counter(f"mainstay_{name}", about, labels, registry=self._registry)
-
-        self._requests = counter("requests", "Requests answered.", "model", "door", "status")
-        self._seconds = Histogram(
-            "mainstay_request_seconds",
-            "From the first byte of a request to its answer.",
-            ("model", "door"),
-            buckets=_BOUNDS_SECONDS,
-            registry=self._registry,
-        )
-        self._runs = counter(
-            "runs", "Model runs; one run answers several rows.", "model", "version"
-        )
-        self._rows = counter("rows", "Rows a model answered.", "model", "version")
-        self._step_seconds = counter(
-            "step_seconds", "Time spent in each step of a run.", "model", "version", "step"
-        )
-        self._withheld = counter(
-            "withheld", "Answers not shown as the model gave them.", "model", "version", "status"
-        )
-        self._non_finite = counter("non_finite", "Rows with NaN or infinity.", "model", "where")
-        self._refused = counter(
-            "refused_values", "Input values that broke the contract.", "model", "field"
-        )
-        self._defects = counter("defects", "Errors that nobody foresaw, each one a failed request.")
-        self._spool_errors = counter("spool_errors", "Records the journal could not take.")
+        self._counts: dict[tuple[str, ...], int] = {("defects",): 0, ("spool_errors",): 0}
 
     # What is served ---------------------------------------------------------------------------
 
@@ -193,93 +180,119 @@ class Metrics:
         """A request was answered with an HTTP status (or a door's equivalent)."""
         found = self._answered.get((model, door, status))
         if found is None:
-            found = self._resolve_answered(model, door, status)
-        found.add()
-        found.observe(elapsed_ns * 1e-9)
+            found = self._new_answered(model, door, status)
+        found.requests += 1
+        found.nanoseconds += elapsed_ns
+        found.buckets[bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
         found.rolling(self._clock.now_ns() // 1_000_000_000, found.succeeded, elapsed_ns)
 
     def ran(self, model: str, number: int, rows: int, steps_ns: Mapping[str, int]) -> None:
         """A model ran once, for some rows; `steps_ns` names where the time went."""
         found = self._ran.get((model, number))
         if found is None:
-            found = self._resolve_ran(model, number)
-        found.runs()
-        found.rows(rows)
-        steps = found.steps
+            found = self._new_ran(model, number)
+        found.runs += 1
+        found.rows += rows
+        steps = found.steps_ns
         for step, elapsed_ns in steps_ns.items():
-            add = steps.get(step)
-            if add is None:
-                add = self._resolve_step(model, number, step)
-            add(elapsed_ns * 1e-9)
+            if step in steps:
+                steps[step] += elapsed_ns
+            else:
+                self._first_step(steps, step, elapsed_ns)
 
     def withheld(self, model: str, number: int, status: str, rows: int) -> None:
         """Some rows' answers were asked about, held, replaced or declined."""
-        self._withheld.labels(self._model(model), str(number), status).inc(rows)
+        self._count(rows, "withheld", self._model(model), str(number), status)
 
     def non_finite(self, model: str, where: str, rows: int) -> None:
         """Some rows held NaN or infinity, in their `inputs`, `features` or `outputs`."""
-        self._non_finite.labels(self._model(model), where).inc(rows)
+        self._count(rows, "non_finite", self._model(model), where)
 
     def refused_value(self, model: str, field: str | None) -> None:
         """A request was refused because of a field; callers' own inventions are `(other)`."""
-        known = self._fields.get(model, frozenset())
-        self._refused.labels(self._model(model), field if field in known else OTHER).inc()
+        shown = field if field in self._fields.get(model, frozenset()) else OTHER
+        self._count(1, "refused_values", self._model(model), shown or OTHER)
+
+    def _count(self, by: int, *key: str) -> None:
+        self._counts[key] = self._counts.get(key, 0) + by
 
     def defect(self, words: str) -> None:
         """An error that nobody foresaw failed a request; the newest one's words are kept."""
-        self._defects.inc()
+        self._count(1, "defects")
         self._last_defect = words[:_WORDS_MAX]
 
     def spool_error(self) -> None:
         """The journal could not take a record."""
-        self._spool_errors.inc()
+        self._count(1, "spool_errors")
 
-    # Labels are resolved once; only announced names become labels. ----------------------------
+    # Only announced names become labels. ------------------------------------------------------
 
     def _model(self, model: str) -> str:
         if not model:
             return NONE
         return model if model in self._models else OTHER
 
-    def _resolve_answered(self, model: str, door: str, status: int) -> _Answered:
-        shown = self._model(model)
+    def _new_answered(self, model: str, door: str, status: int) -> _Answered:
+        """Where to count a kind of request that was not seen before."""
         if len(self._doors) < _DOORS_MAX:
             self._doors.add(door)
-        shown_door = door if door in self._doors else OTHER
-        rolling = self._rolling.get(shown)
-        if rolling is None:
-            rolling = self._rolling[shown] = Rolling()
-        found = _Answered(
-            add=self._requests.labels(shown, shown_door, str(status)).inc,
-            observe=self._seconds.labels(shown, shown_door).observe,
-            rolling=rolling.add,
-            succeeded=int(200 <= status < 300),
+        key = (
+            self._model(model),
+            door if door in self._doors else OTHER,
+            status if 100 <= status < 600 else 0,
         )
-        # An unknown name is not remembered: it may become known, and there is no end of them.
-        if shown != OTHER and shown_door == door and 100 <= status < 600:
-            self._answered[model, door, status] = found
+        found = self._answered.get(key)
+        if found is None:
+            rolling = self._rolling.setdefault(key[0], Rolling())
+            found = self._answered[key] = _Answered(rolling, int(200 <= status < 300))
         return found
 
-    def _resolve_ran(self, model: str, number: int) -> _Ran:
-        shown, version = self._model(model), str(number)
-        found = _Ran(
-            runs=self._runs.labels(shown, version).inc,
-            rows=self._rows.labels(shown, version).inc,
-            steps={},
-        )
-        if shown == model:
-            self._ran[model, number] = found
-        return found
+    def _new_ran(self, model: str, number: int) -> _Ran:
+        return self._ran.setdefault((self._model(model), number), _Ran())
 
-    def _resolve_step(self, model: str, number: int, step: str) -> Callable[[float], None]:
+    def _first_step(self, steps: dict[str, int], step: str, elapsed_ns: int) -> None:
         if len(self._steps) < _STEPS_MAX:
             self._steps.add(step)
         shown = step if step in self._steps else OTHER
-        add = self._step_seconds.labels(self._model(model), str(number), shown).inc
-        kept = self._ran.get((model, number))
-        if kept is not None and shown == step:
-            kept.steps[step] = add
-        return add
+        steps[shown] = steps.get(shown, 0) + elapsed_ns
+
+    def _families(self) -> list[Family]:
+        """Everything counted in this life, as the page has it."""
+        found = {
+            name: Family(f"mainstay_{name}", "counter", about, []) for name, about in _ABOUT.items()
+        }
+
+        def add(value: float, name: str, *labels: str) -> None:
+            named = dict(zip(_LABELS[name], labels, strict=True))
+            found[name].samples.append(Sample(f"mainstay_{name}_total", named, value))
+
+        for (model, door, status), answered in self._answered.items():
+            add(answered.requests, "requests", model, door, str(status))
+        for (model, number), ran in self._ran.items():
+            add(ran.runs, "runs", model, str(number))
+            add(ran.rows, "rows", model, str(number))
+            for step, nanoseconds in ran.steps_ns.items():
+                add(nanoseconds / 1e9, "step_seconds", model, str(number), step)
+        for key, count in self._counts.items():
+            add(count, *key)
+        return [*found.values(), self._histogram()]
+
+    def _histogram(self) -> Family:
+        about = "From the first byte of a request to its answer."
+        family = Family("mainstay_request_seconds", "histogram", about, [])
+        for (model, door, _), answered in self._answered.items():
+            labels = {"model": model, "door": door}
+            cumulative = 0
+            bounds = [*(repr(bound / 1e9) for bound in _BOUNDS_NS), "+Inf"]
+            for bound, count in zip(bounds, answered.buckets, strict=True):
+                cumulative += count
+                family.samples.append(
+                    Sample(f"{family.name}_bucket", {**labels, "le": bound}, cumulative)
+                )
+            seconds = answered.nanoseconds / 1e9
+            family.samples.append(Sample(f"{family.name}_count", labels, answered.requests))
+            family.samples.append(Sample(f"{family.name}_sum", labels, seconds))
+        return family
 
     # What is shown ----------------------------------------------------------------------------
 
@@ -289,12 +302,11 @@ class Metrics:
 
     def _snapshot(self) -> Snapshot:
         use: ProcessUse = process_use()
-        own = [_family(metric) for metric in self._registry.collect()]
         return Snapshot(
             slot=self.slot,
             pid=self._pid,
             time_ns=self._clock.now_ns(),
-            families=_sum_families([own, self._base.families if self._base else []]),
+            families=_sum_families([self._families(), self._base.families if self._base else []]),
             traffic={model: rolling.state() for model, rolling in self._rolling.items()},
             loaded=dict(self._loaded),
             in_flight=self.in_flight,
@@ -372,16 +384,6 @@ def _traffic(states: Sequence[RollingState], now_ns: int) -> Traffic:
         p50_ms=None if p50 is None else p50 / 1e6,
         p99_ms=None if p99 is None else p99 / 1e6,
     )
-
-
-def _family(metric: Metric) -> Family:
-    """A library's metric as plain values, without the creation times it adds."""
-    samples = [
-        Sample(sample.name, dict(sample.labels), sample.value)
-        for sample in metric.samples
-        if not sample.name.endswith("_created")
-    ]
-    return Family(metric.name, metric.type, metric.documentation, samples)
 
 
 def _sum_families(groups: Iterable[Sequence[Family]]) -> list[Family]:

@@ -122,15 +122,15 @@ def _compare(where: str, recorded: Columns, replayed: Columns, names: tuple[str,
             continue
         spot, by = _compare_columns(before, after)
         largest = max(largest, by)
-        for index in spot[:_SHOWN_MAX]:
-            differences.append(
-                Difference(
-                    row=int(index[0]),
-                    where=_name_of(place, index, names),
-                    recorded=str(before[tuple(index)]),
-                    replayed=str(after[tuple(index)]),
-                )
+        differences += [
+            Difference(
+                row=int(index[0]),
+                where=_name_of(place, index, names),
+                recorded=str(before[tuple(index)]),
+                replayed=str(after[tuple(index)]),
             )
+            for index in spot[:_SHOWN_MAX]
+        ]
     return _Found(largest, differences)
 
 

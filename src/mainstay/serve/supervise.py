@@ -1,10 +1,10 @@
 """The process that keeps the others alive: one keeper and n workers on one listening socket.
 
-Promises that a worker or keeper that dies is started again at once, and ever more slowly while it
-keeps dying at once; that SIGTERM or Ctrl-C drains the workers before anything ends, in a
-bounded time, and that a second one ends everything now; that SIGHUP replaces workers one at a time, a new
-one ready before an old one drains; and that no child outlives it. Must never import anything of
-the request path, so that it starts at once and has next to nothing to go wrong.
+Promises that a worker or keeper that dies is started again at once, and more and more slowly while
+it keeps dying at once; that SIGTERM or Ctrl-C drains the workers before anything ends, in a
+bounded time, and that a second one ends everything now; that SIGHUP replaces workers one at a
+time, a new one ready before an old one drains; and that no child outlives it. Must never import
+anything of the request path, so that it starts at once and has next to nothing to go wrong.
 
 Workers share the socket, which this process holds open: connections that arrive while a worker is
 being replaced wait in its queue and are never refused. Slots 0 … n name the workers' files; one
@@ -222,8 +222,10 @@ class Supervisor:
         """Have signals told to this object; returns how to give them back."""
         wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         undo: list[Callable[[], object]] = [partial(signal.set_wakeup_fd, wakeup)]
-        for number in (*_SIGNALS, signal.SIGCHLD):
-            undo.append(partial(signal.signal, number, signal.signal(number, self._on_signal)))
+        undo += [
+            partial(signal.signal, number, signal.signal(number, self._on_signal))
+            for number in (*_SIGNALS, signal.SIGCHLD)
+        ]
         return undo
 
     def _give_back_signals(self, undo: list[Callable[[], object]]) -> None:

@@ -1,0 +1,61 @@
+"""The command line: `mainstay COMMAND`. Each command's module is imported when it is called."""
+
+import importlib
+import io
+import sys
+
+import click
+
+_COMMANDS = {
+    "init": "mainstay.cli.serving:init",
+    "up": "mainstay.cli.serving:up",
+    "demo": "mainstay.cli.demo:demo",
+    "pack": "mainstay.cli.versions:pack",
+    "check": "mainstay.cli.versions:check",
+    "diff": "mainstay.cli.versions:diff",
+    "deploy": "mainstay.cli.routing:deploy",
+    "rollback": "mainstay.cli.routing:rollback",
+    "status": "mainstay.cli.status:status",
+    "replay": "mainstay.cli.journal:replay",
+    "query": "mainstay.cli.journal:query",
+    "key": "mainstay.cli.keys:key",
+}
+
+
+class _Lazy(click.Group):
+    """Commands in the order in which people need them, each loaded when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # because click calls it with a context
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try `mainstay demo` first. Every command has its own --help, with an example.",
+)
+@click.version_option(package_name="mainstay", message="mainstay %(version)s")
+def cli() -> None:
+    """Serve machine-learning models, keep every decision, and get back to a good state.
+
+    A workspace is a folder with a `mainstay.toml`; commands work on the one in the current
+    folder, in $MAINSTAY_WORKSPACE, or named by --workspace.
+    """
+
+
+def main() -> None:
+    """The command `mainstay`."""
+    # A name that is not UTF-8 must not break the sentence that says so.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="mainstay")

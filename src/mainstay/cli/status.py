@@ -1,0 +1,192 @@
+"""`mainstay status`: what runs, what serves, and how it fares."""
+
+import time
+from typing import Any
+
+import click
+import msgspec
+from rich.markup import escape
+
+from mainstay.base.errors import MainstayError
+from mainstay.cli.output import Output, in_workspace, speaking
+from mainstay.serve.keeper import KeeperReport
+from mainstay.serve.machine import MachineUse, machine_use
+from mainstay.serve.metrics import NONE, OTHER, Traffic
+from mainstay.serve.routes.model import Route, WorkerState
+from mainstay.serve.supervise import SupervisorReport
+from mainstay.wiring.running import Server
+from mainstay.wiring.workspace import Workspace, open_workspace
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """Everything that `mainstay status` shows, for programs."""
+
+    workspace: str
+    server: SupervisorReport | None
+    workers: list[WorkerState]
+    keeper: KeeperReport | None
+    routes: list[Route]
+    versions: dict[str, int]
+    """Model to the number of versions registered."""
+    traffic: dict[str, Traffic]
+    machine: MachineUse
+    problems: list[str]
+
+
+@click.command(epilog="\b\nExample:\n  mainstay status --json | jq .traffic.fraud.p99_ms")
+@in_workspace
+@speaking
+def status(output: Output, workspace: str | None) -> None:
+    """Show processes, models, versions, recent requests and whatever is wrong.
+
+    Exits 1 when something needs a person.
+    """
+    found = look(open_workspace(workspace))
+    output.result(found)
+    _show(output, found)
+    if found.problems:
+        raise SystemExit(1)
+
+
+def look(opened: Workspace) -> Status:
+    """Gather what is known now."""
+    server = Server(opened.places.run, opened.clock)
+    problems: list[str] = []
+    routes: list[Route] = []
+    versions: dict[str, int] = {}
+    try:
+        routes = list(opened.chain.all_current())
+        for version in opened.registry.versions():
+            versions[version.model] = versions.get(version.model, 0) + 1
+    except MainstayError as error:
+        problems.append(f"The database cannot be read: {error.message}")
+    report, workers, keeper = server.report(), server.workers(), None
+    if report is not None:
+        keeper = server.keeper()
+        problems += _problems(report, workers, keeper, routes)
+    return Status(
+        workspace=str(opened.places.root),
+        server=report,
+        workers=workers,
+        keeper=keeper,
+        routes=routes,
+        versions=versions,
+        traffic=dict(server.traffic()),
+        machine=machine_use(opened.places.root),
+        problems=problems,
+    )
+
+
+def _problems(
+    report: SupervisorReport,
+    workers: list[WorkerState],
+    keeper: KeeperReport | None,
+    routes: list[Route],
+) -> list[str]:
+    """What a person should look at, in sentences."""
+    found: list[str] = []
+    for place in report.places:
+        if not place.ready and not place.draining:
+            why = f": it {place.last_death}" if place.last_death else ""
+            found.append(f"{place.role} {place.slot} is not ready{why}")
+    for worker in workers:
+        found += [
+            f"worker {worker.slot} refuses {model}: {refusal.error}"
+            for model, refusal in worker.refused.items()
+        ]
+        for route in routes:
+            has = worker.serving.get(route.model)
+            late = has is None or has.epoch < route.epoch
+            if late and route.model not in worker.refused and worker.ready:
+                answers = f"still answers with v{has.number}" if has else "does not answer"
+                found.append(
+                    f"worker {worker.slot} {answers} for {route.model}, v{route.number} is routed"
+                )
+    for duty in keeper.duties if keeper else ():
+        if duty.error:
+            found.append(f"keeper, {duty.name}: {duty.error} ({duty.failures} failures)")
+    return found
+
+
+def _show(output: Output, found: Status) -> None:
+    server = found.server
+    if server is None:
+        output.say(f"[bold]{escape(found.workspace)}[/]   no server is running (`mainstay up`)")
+    else:
+        state = " [yellow](stopping)[/]" if server.stopping else ""
+        output.say(
+            f"[bold]{escape(found.workspace)}[/]   [green]{server.url}[/]{state}   "
+            f"up {_ago(server.started_ns)}"
+        )
+        output.say()
+        rows = [
+            (place.role + (f" {place.slot}" if place.role == "worker" else ""), place.pid,
+             "draining" if place.draining else "ready" if place.ready else "not ready",
+             _ago(place.started_ns), place.restarts)
+            for place in server.places
+        ]  # fmt: skip
+        output.table(("process", ">pid", "state", ">since", ">restarts"), rows)
+    output.say()
+    if found.routes:
+        output.table(
+            ("model", "version", "fingerprint", ">minute", ">hour", ">day", ">2xx", ">p50 ms",
+             ">p99 ms", "since", "by"),
+            [_route_row(found, route) for route in found.routes],
+        )  # fmt: skip
+        output.say("[dim]requests, share of 2xx and latencies: the last hour, unless named[/]")
+    else:
+        output.say("No model is deployed. `mainstay deploy FILE` makes one live.")
+    others = [model for model in found.versions if model not in {r.model for r in found.routes}]
+    for model in others:
+        output.say(f"{escape(model)}: {found.versions[model]} version(s) registered, none deployed")
+    for label, words in ((OTHER, "unknown models"), (NONE, "no model (health, metrics, …)")):
+        traffic = found.traffic.get(label)
+        if traffic is not None and traffic.last_day:
+            output.say(f"[dim]{traffic.last_hour} requests of the last hour were about {words}[/]")
+    _show_machine(output, found.machine)
+    for problem in found.problems:
+        output.say(f"[bold red]✗[/] {escape(problem)}")
+
+
+def _route_row(found: Status, route: Route) -> tuple[Any, ...]:
+    traffic = found.traffic.get(route.model)
+    figures: tuple[Any, ...] = (0, 0, 0, None, None, None)
+    if traffic is not None:
+        share = traffic.share_succeeded
+        figures = (
+            f"{traffic.last_minute:,}", f"{traffic.last_hour:,}", f"{traffic.last_day:,}",
+            None if share is None else f"{share:.2%}",
+            _milliseconds(traffic.p50_ms), _milliseconds(traffic.p99_ms),
+        )  # fmt: skip
+    version = f"v{route.number} of {found.versions.get(route.model, 0)}"
+    return (
+        route.model, version, route.fingerprint[:12], *figures, _ago(route.time_ns), route.actor,
+    )  # fmt: skip
+
+
+def _show_machine(output: Output, use: MachineUse) -> None:
+    parts = [f"{use.processors} processors"]
+    if use.load_1m is not None:
+        parts.append(f"load {use.load_1m:.1f}")
+    if use.memory_total_bytes and use.memory_available_bytes is not None:
+        free = f"{use.memory_available_bytes / 2**30:.1f}"
+        parts.append(f"memory {free} of {use.memory_total_bytes / 2**30:.1f} GiB free")
+    if use.disk_total_bytes and use.disk_free_bytes is not None:
+        free = f"{use.disk_free_bytes / 2**30:.1f}"
+        parts.append(f"disk {free} of {use.disk_total_bytes / 2**30:.1f} GiB free")
+    output.say()
+    output.say(f"[dim]{'   '.join(parts)}[/]")
+
+
+def _milliseconds(value: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _ago(time_ns: int) -> str:
+    seconds = max(0.0, time.time() - time_ns / 1e9)
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

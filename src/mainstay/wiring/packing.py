@@ -1,0 +1,122 @@
+"""`mainstay.pack`: from a trained model in a script or notebook to a version in a workspace."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainstay.bundle import pack as bundle_pack
+from mainstay.bundle.model import Card, Manifest, Version
+from mainstay.bundle.trial import TrialResult
+from mainstay.contract.columns import Columns
+from mainstay.contract.model import Contract
+from mainstay.wiring.folders import open_or_make
+from mainstay.wiring.workspace import Workspace
+
+
+class PackedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that is kept in a workspace, ready to be deployed."""
+
+    version: Version
+    workspace: str
+    contract: str
+    """The contract's file; when it was inferred, edit it and pack again."""
+    inferred: bool
+    made: tuple[str, ...]
+    """What was made of the workspace, if there was none."""
+    file: str | None
+    """The bundle file, where one was asked for."""
+    trial: TrialResult
+    manifest: Manifest
+
+    def __str__(self) -> str:
+        runs, card, lines = self.manifest.runs, self.manifest.card, [f"packed {self.version}"]
+        if self.made:
+            lines.append(f"  workspace  made in {self.workspace}")
+        how = "inferred from the data; edit it and pack again" if self.inferred else "as written"
+        lines.append(f"  contract   {self.contract} ({how})")
+        code = " + feature code" if self.manifest.code is not None else ""
+        lines.append(f"  model      {runs.format}{code}, {len(self.manifest.features)} features")
+        if card.parity is not None:
+            lines.append(
+                f"  parity     at most {card.parity.largest_difference:.2g} from the trained "
+                f"model, on {card.parity.rows} rows"
+            )
+        if card.metrics:
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
+            lines.append(f"  metrics    {figures}")
+        lines.append(f"  next       mainstay deploy {self.version.model} && mainstay up")
+        return "\n".join(lines)
+
+
+def pack(  # noqa: PLR0913  # because this is the one call of a training script: each is named
+    name: str,
+    *,
+    model: Any,
+    confidence: Any,
+    features: Callable[[Columns], Any] | None = None,
+    contract: Contract | str | Path | None = None,
+    end_to_end: Any = None,
+    card: Card | dict[str, Any] | None = None,
+    lookups: Mapping[str, Callable[..., Any]] | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | None = None,
+    tolerance: float = 1e-4,
+    workspace: str | Path | None = None,
+    into: str | Path | None = None,
+    quiet: bool = False,
+) -> PackedVersion:
+    """Make a version of a trained model and keep it in the workspace.
+
+    `confidence` is `(X, y)`: rows that the model was not trained on. `features` makes the model's
+    features out of the inputs. Without a `contract`, `contracts/<name>.yaml` of the workspace is
+    used, and inferred from X when there is none. `into` also leaves the bundle file in a folder.
+    The workspace is the one named, $MAINSTAY_WORKSPACE or the current folder; one is made where
+    there is none.
+    """
+    places, made = open_or_make(workspace)
+    opened = Workspace(places)
+    known = places.contracts / f"{name}.yaml"
+    if contract is None and known.is_file():
+        contract = known
+    with tempfile.TemporaryDirectory(prefix="mainstay-pack-") as folder:
+        packed = bundle_pack.pack(
+            name,
+            model=model,
+            features=features,
+            contract=contract,
+            end_to_end=end_to_end,
+            confidence=confidence,
+            card=card,
+            lookups=lookups,
+            classes=classes,
+            output=output,
+            tolerance=tolerance,
+            sign_with=places.signing_key,
+            into=folder,
+        )
+        version = opened.admit(packed.file)
+        file = None
+        if into is not None:
+            Path(into).mkdir(parents=True, exist_ok=True)
+            file = shutil.copy(packed.file, into)
+        if packed.contract_file is not None:
+            shutil.copyfile(packed.contract_file, known)
+    written = "in the bundle" if isinstance(contract, Contract) else str(contract or known)
+    found = PackedVersion(
+        version=version,
+        workspace=str(places.root),
+        contract=written,
+        inferred=packed.contract_file is not None,
+        made=tuple(made),
+        file=None if file is None else str(file),
+        trial=packed.trial,
+        manifest=packed.manifest,
+    )
+    if not quiet:
+        sys.stdout.write(f"{found}\n")
+    return found

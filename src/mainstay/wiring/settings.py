@@ -1,0 +1,120 @@
+"""`mainstay.toml`: the few settings of a workspace, each explained in the file itself.
+
+An unknown setting, a wrong type or a value that cannot be is an error that names file and line:
+a setting without an effect does not exist.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mainstay.base.errors import InvalidUsage
+
+SETTINGS_FILE = "mainstay.toml"
+WORKERS_MAX = 256
+_SETTINGS_MAX_BYTES = 64 * 1024
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workspace can choose; the defaults serve one machine."""
+
+    metadata: str = "sqlite:///mainstay.db"
+    bundles: str = "bundles"
+    journal: str = "journal"
+    trusted_keys: str = "keys"
+    workers: int = 1
+    inbox: bool = True
+
+
+TEMPLATE = """\
+# Settings of this Mainstay workspace. Everything here has a default; delete what you do not change.
+# A setting that is not known is an error, so a slip of the pen cannot go unnoticed.
+
+# Where versions, routes and keys of callers are kept: SQLite for one machine,
+# or postgresql://user@host/database for several (a password belongs in PGPASSWORD or ~/.pgpass).
+metadata = "sqlite:///mainstay.db"
+
+# Where bundle files are kept: a folder, or the URL of an object store (s3://bucket/path,
+# gs://bucket/path, az://container/path; credentials come from the environment).
+bundles = "bundles"
+
+# The folder of the journal: every decision, as Parquet files.
+journal = "journal"
+
+# The folder of public keys (*.pub). A bundle with Python code in it runs only when one of these
+# signed it; `mainstay key trust FILE` puts a key here.
+trusted_keys = "keys"
+
+# How many worker processes answer requests.
+workers = 1
+
+# Whether a bundle file dropped into the folder `inbox` is deployed.
+inbox = true
+"""
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a settings file; every mistake is named with its line."""
+    try:
+        data = path.read_bytes()
+        if len(data) > _SETTINGS_MAX_BYTES:
+            raise InvalidUsage(f"{path} is larger than a settings file can be", got=len(data))
+        text = data.decode("utf-8")
+        found = tomllib.loads(text)
+    except OSError as error:
+        raise InvalidUsage(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidUsage(
+            f"{path} is not TOML: {error}", expected="lines such as `workers = 2`"
+        ) from error
+    known = {field.name for field in msgspec.structs.fields(Settings)}
+    for name in found:
+        if name not in known:
+            raise _unknown(path, text, name, known)
+    for name, value in found.items():
+        _check(path, text, name, value)
+    return msgspec.convert(found, Settings)
+
+
+def _unknown(path: Path, text: str, name: str, known: set[str]) -> InvalidUsage:
+    near = difflib.get_close_matches(name, known, 1)
+    guess = f"did you mean `{near[0]}`? " if near else ""
+    return InvalidUsage(
+        f"{path}:{_line(text, name)}: there is no setting `{name}`",
+        field=name,
+        rule="known setting",
+        expected=f"{guess}The settings are {', '.join(sorted(known))}",
+    )
+
+
+def _check(path: Path, text: str, name: str, value: Any) -> None:
+    """One setting's type and range."""
+    wanted = ""
+    if name == "workers":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= WORKERS_MAX:
+            wanted = f"a whole number from 1 to {WORKERS_MAX}"
+    elif name == "inbox":
+        if not isinstance(value, bool):
+            wanted = "true or false"
+    elif not isinstance(value, str) or not value.strip():
+        wanted = "text in quotes, not empty"
+    if wanted:
+        raise InvalidUsage(
+            f"{path}:{_line(text, name)}: `{name}` cannot be {value!r}",
+            field=name,
+            got=value,
+            expected=wanted,
+        )
+
+
+def _line(text: str, name: str) -> int:
+    """The line that sets a name."""
+    pattern = re.compile(rf"""^\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.match(line):
+            return number
+    return 1

@@ -1,0 +1,244 @@
+"""A workspace with its stores: what commands, notebooks and the keeper work on.
+
+Each part is opened when it is first asked for, so a command pays only for what it uses, and a
+database that is away stops only what needs it. One `Workspace` belongs to one process; the
+methods that change something may be called from several threads.
+"""
+
+import getpass
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from mainstay.access.model import Key
+from mainstay.access.port import KeyStore, TrustStore
+from mainstay.access.sql import SqlKeyStore, SqlTrustStore
+from mainstay.base.clock import SystemClock
+from mainstay.base.ids import DecisionIds, new_incarnation
+from mainstay.bundle.admit import admit, open_bundle
+from mainstay.bundle.archive import Unpacked
+from mainstay.bundle.database import open_engine
+from mainstay.bundle.load import load
+from mainstay.bundle.model import Manifest, Version
+from mainstay.bundle.object_store import open_object_store
+from mainstay.bundle.port import Loaded, Registry, Store
+from mainstay.bundle.sql import SqlRegistry
+from mainstay.bundle.store import DirectoryStore
+from mainstay.bundle.trial import TrialResult, try_out
+from mainstay.journal.reader import DiskJournal
+from mainstay.journal.spool import DiskSpool
+from mainstay.release.deploy import deploy
+from mainstay.release.events import Events, Record, RecordedChain
+from mainstay.release.model import Deployed
+from mainstay.release.rollback import rollback
+from mainstay.serve.replay import Replayed, replay
+from mainstay.serve.routes.port import RouteChain
+from mainstay.serve.routes.sql import SqlRouteChain
+from mainstay.wiring.folders import Places, open_places
+
+_TRIAL_HOLDS_NS = 60_000_000_000
+"""A version that was tried out so recently in this process need not be tried again."""
+
+
+class Workspace:
+    """Everything of one workspace."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.clock = SystemClock()
+        self._tried: dict[str, int] = {}
+
+    # Stores -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return open_engine(self.places.metadata)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Versions by number."""
+        return SqlRegistry(self._engine, self.clock)
+
+    @cached_property
+    def chain(self) -> RouteChain:
+        """Routes; appending here tells no journal: `deploy` and `rollback` do."""
+        return SqlRouteChain(self._engine, self.clock)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """Keys of callers."""
+        return SqlKeyStore(self._engine, self.clock)
+
+    def all_keys(self) -> Sequence[Key]:
+        """The keys of all callers, revoked or not."""
+        return self.keys.keys()
+
+    @cached_property
+    def trust(self) -> TrustStore:
+        """Public keys that every machine of this workspace trusts."""
+        return SqlTrustStore(self._engine)
+
+    @cached_property
+    def store(self) -> Store:
+        """Bundle files."""
+        location = self.places.bundles
+        if "://" in location:
+            return open_object_store(location)
+        return DirectoryStore(Path(location))
+
+    @cached_property
+    def journal(self) -> DiskJournal:
+        """What was decided."""
+        return DiskJournal(self.places.spool, self.places.lake, clock=self.clock)
+
+    @cached_property
+    def _ids(self) -> DecisionIds:
+        return DecisionIds(new_incarnation(), self.clock)
+
+    def trusted_keys(self) -> dict[str, str]:
+        """Name to public key: those in the keys folder and those that the database keeps."""
+        return {**self.places.trusted_keys(), **self.trust.trusted()}
+
+    # Versions ---------------------------------------------------------------------------------
+
+    def admit(self, file: Path, actor: str | None = None) -> Version:
+        """Check a bundle file in every way, keep it and give it its number."""
+        who = actor or whoever_runs_this()
+        with (
+            self._telling() as (events, record),
+            events.refusals(record, model="", actor=who, subject=file.name, wanted="admit"),
+        ):
+            version, _ = admit(
+                file,
+                trusted_keys=self._trusted(),
+                cache_folder=self.places.cache,
+                store=self.store,
+                registry=self.registry,
+            )
+            record(events.version(version, who))
+        self._tried[version.fingerprint] = self.clock.elapsed_ns()
+        return version
+
+    def try_file(self, file: Path) -> tuple[Manifest, str, TrialResult]:
+        """Check a bundle file as admitting it would, and keep nothing."""
+        opened = open_bundle(file, trusted_keys=self._trusted(), cache_folder=self.places.cache)
+        return opened.manifest, opened.fingerprint, try_out(opened.folder, opened.fingerprint)
+
+    def try_version(self, version: Version) -> tuple[Manifest, str, TrialResult]:
+        """Check a version as deploying it would."""
+        opened = self.unpacked(version.fingerprint)
+        return opened.manifest, opened.fingerprint, try_out(opened.folder, opened.fingerprint)
+
+    def unpacked(self, fingerprint: str) -> Unpacked:
+        """A version's folder on this machine, every byte, its signature and its facts checked."""
+        folder = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self.places.cache))
+        try:
+            return open_bundle(
+                self.store.fetch(fingerprint, folder),
+                trusted_keys=self._trusted(),
+                cache_folder=self.places.cache,
+                expected=fingerprint,
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _trusted(self) -> list[str]:
+        return list(self.trusted_keys().values())
+
+    def load(self, version: Version) -> Loaded:
+        """A version in the memory of this process."""
+        opened = self.unpacked(version.fingerprint)
+        return load(opened.folder, version.fingerprint)
+
+    def check(self, version: Version) -> None:
+        """What a version must pass just before it goes live."""
+        opened = self.unpacked(version.fingerprint)
+        tried_at = self._tried.get(version.fingerprint)
+        if tried_at is None or self.clock.elapsed_ns() - tried_at > _TRIAL_HOLDS_NS:
+            try_out(opened.folder, version.fingerprint)
+            self._tried[version.fingerprint] = self.clock.elapsed_ns()
+
+    # Routes -----------------------------------------------------------------------------------
+
+    def deploy(
+        self,
+        model: str,
+        number: int | None,
+        reason: str,
+        *,
+        actor: str | None = None,
+        expected_epoch: int | None = None,
+    ) -> Deployed:
+        """Let a version go live."""
+        who = actor or whoever_runs_this()
+        with (
+            self._telling() as (events, record),
+            events.refusals(record, model=model, actor=who, subject="", wanted="deploy"),
+        ):
+            return deploy(
+                RecordedChain(self.chain, events, record),
+                self.registry,
+                model=model,
+                number=number,
+                actor=who,
+                reason=reason,
+                check=self.check,
+                expected_epoch=expected_epoch,
+            )
+
+    def rollback(
+        self, model: str, to: int | None, reason: str, *, actor: str | None = None
+    ) -> Deployed:
+        """Let an earlier version answer again."""
+        who = actor or whoever_runs_this()
+        with (
+            self._telling() as (events, record),
+            events.refusals(record, model=model, actor=who, subject="", wanted="rollback"),
+        ):
+            return rollback(
+                RecordedChain(self.chain, events, record),
+                self.registry,
+                model=model,
+                to=to,
+                actor=who,
+                reason=reason,
+                check=self.check,
+            )
+
+    @contextmanager
+    def _telling(self) -> Generator[tuple[Events, Record]]:
+        """A spool of this process for a few events, closed and so on disk at the end."""
+        spool = DiskSpool(self.places.spool, self._ids.incarnation, clock=self.clock)
+        try:
+            yield Events(self._ids, self.clock), lambda event: spool.append([event])
+        finally:
+            spool.close()
+
+    # Decisions --------------------------------------------------------------------------------
+
+    def replay(self, decision_id: str) -> tuple[Version, Replayed]:
+        """Make the run of a decision again, with the version that made it."""
+        batch, layout = self.journal.run_of(decision_id)
+        version = self.registry.find_fingerprint(batch.fingerprint)
+        return version, replay(self.load(version), batch, layout)
+
+
+def whoever_runs_this() -> str:
+    """Who is written down as the actor: the person at this machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def open_workspace(folder: str | Path | None = None) -> Workspace:
+    """The workspace in a folder: the one named, $MAINSTAY_WORKSPACE, or the current folder."""
+    return Workspace(open_places(folder))
