@@ -34,6 +34,15 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The name of the model's output that holds the answer, where the format has names."""
     tolerance: float = 1e-5
     """The largest difference that counts as the same answer."""
+    numbers: Literal["float32", "float64"] = "float32"
+    """What the matrix is made of; ONNX takes 32 bits, models kept in their own format take the 64
+    bits they were trained on."""
+    order: tuple[int, ...] = ()
+    """Where the model answers probabilities in another order than the contract's classes: the
+    place of each of those among its own."""
+    labels: tuple[str, ...] = ()
+    """What the model itself calls the contract's classes, in their order, where it answers with
+    labels."""
 
 
 class CodePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

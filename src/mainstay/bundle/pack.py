@@ -1,0 +1,400 @@
+"""Pack: one call at the end of a training script makes an immutable, proven version.
+
+    pack("fraud", model=model, confidence=(X_test, y_test))
+
+Promises that the bundle answers as the model that was handed over does, on every row of the
+confidence set and within the tolerance; that everything needed to answer travels in it or is named
+in it; that where it comes from is on its card; and that it was loaded once, in a child process,
+before it is handed back. The same inputs at the same time give the same fingerprint. Nothing is
+ever pickled. A confidence set beyond `CONFIDENCE_ROWS_MAX` is thinned evenly, and the card says so.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from mainstay.base.clock import Clock, SystemClock
+from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.answers import shaper
+from mainstay.bundle.anything import is_tuple
+from mainstay.bundle.archive import SUFFIX, fingerprint_of, write_archive
+from mainstay.bundle.assets import (
+    CONFIDENCE_FILE,
+    END_TO_END_FILE,
+    Examples,
+    encode_examples,
+)
+from mainstay.bundle.card import fill_card
+from mainstay.bundle.carried import run_carried
+from mainstay.bundle.convert import Kept, Trial, convert, recognise
+from mainstay.bundle.digest import sha256_of
+from mainstay.bundle.metrics import measure
+from mainstay.bundle.model import MANIFEST_FILE, Card, CodePart, Manifest, ModelPart
+from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
+from mainstay.bundle.plain_model import PlainModel
+from mainstay.bundle.rows import Asked, Extractor, ask, conform, read_rows
+from mainstay.bundle.signing import sign, write_signature
+from mainstay.bundle.source import Carried, carry
+from mainstay.bundle.trained import TrainedModel
+from mainstay.bundle.trial import TrialResult, try_out
+from mainstay.contract.columns import Column, Columns, rows_of, take
+from mainstay.contract.infer import infer_contract, observed
+from mainstay.contract.load import check_contract, load_contract
+from mainstay.contract.model import Contract, FunctionSource
+from mainstay.contract.rules import model_name_faults
+from mainstay.contract.values import Checker
+from mainstay.contract.write import write_contract
+
+CONFIDENCE_ROWS_MAX: Final = 20_000
+_EXAMPLES: Final = 5
+_CODE_FILE: Final = "code/carried.py"
+_TOLERANCE: Final = 1e-4
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """A version, in a file."""
+
+    file: Path
+    fingerprint: str
+    manifest: Manifest
+    trial: TrialResult
+    contract_file: Path | None = None
+    """Where the inferred contract was written, to be edited."""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What `pack` was asked for."""
+
+    name: str
+    trained: TrainedModel
+    features: Extractor | None
+    contract: Contract | None
+    lookups: Mapping[str, Callable[..., Any]]
+    classes: tuple[str, ...] | None
+    tolerance: float
+
+
+def pack(  # noqa: PLR0913  # because this is the one call of a training script: each is named
+    name: str,
+    *,
+    model: Any,
+    features: Extractor | None = None,
+    contract: Contract | str | Path | None = None,
+    end_to_end: Any = None,
+    confidence: Any = None,
+    card: Card | dict[str, Any] | None = None,
+    lookups: Mapping[str, Callable[..., Any]] | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | None = None,
+    tolerance: float = _TOLERANCE,
+    sign_with: str | Path | None = None,
+    into: str | Path = ".",
+    clock: Clock | None = None,
+) -> Packed:
+    """Make a version of a trained model.
+
+    `confidence` is `(X, y)`, rows the model was not trained on, or X alone; `end_to_end` is
+    `(X, expected answers)`, by default the first rows of the confidence set with the model's own
+    answers. `features` makes the model's features of the inputs, a dictionary of columns. A
+    `contract` that is not given is inferred from X and written beside the bundle.
+    """
+    _check_name(name)
+    named = None if classes is None else tuple(str(one) for one in classes)
+    recipe = Recipe(
+        name=name,
+        trained=recognise(model, output, named),
+        features=features,
+        contract=_contract_of(contract, name),
+        lookups=dict(lookups or {}),
+        classes=named,
+        tolerance=tolerance,
+    )
+    folder = Path(into)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, labels = _split(confidence, "confidence")
+    if rows is None:
+        raise InvalidUsage(
+            "there is no confidence set, so nothing shows that the version answers right",
+            field="confidence", expected="confidence=(X_test, y_test)",
+        )
+    version = _Version(recipe)
+    version.read(rows, labels)
+    version.keep()
+    version.examples(end_to_end)
+    key = None if sign_with is None else Path(sign_with)
+    return version.write(folder, card, clock or SystemClock(), key)
+
+
+class _Version:
+    """A version in the making: each step leaves what the next one needs."""
+
+    contract: Contract
+    meaning: Meaning
+    asked: Asked
+    expected: Column
+    confidence: Examples
+    end_to_end: Examples
+    code: Carried | None = None
+    kept: Kept
+    manifest: Manifest
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.notes: list[str] = []
+
+    def read(self, data: Any, y: Any) -> None:
+        """The confidence set, the model's own answers to it, and the contract."""
+        recipe = self.recipe
+        table = read_rows(data, "confidence X", recipe.trained, recipe.features, recipe.contract)
+        columns, labels = self._thinned(table.columns, y)
+        if recipe.contract is not None:
+            columns = conform(columns, recipe.contract, "confidence X")
+        self._form = table.form
+        self.asked = self._ask(columns)
+        if recipe.contract is None:
+            output = output_of(recipe.trained, self.asked.raw, recipe.classes)
+            self.contract = infer_contract(recipe.name, columns, output)
+            columns = conform(columns, self.contract, "confidence X")
+            self.asked = self._ask(columns)
+        else:
+            self.contract = recipe.contract
+            _check_passes(columns, self.contract)
+        self.meaning = meaning_of(recipe.trained, self.contract.output, recipe.classes)
+        rows = rows_of(columns)
+        self.expected = self._shaped(self.asked.raw, rows)
+        known = None if labels is None else labels_of(
+            labels, self.meaning, rows, "confidence's y")
+        self.confidence = Examples(inputs=columns, label=known)
+
+    def _ask(self, columns: Columns) -> Asked:
+        return ask(columns, self._form, self.recipe.trained, self.recipe.features)
+
+    def _thinned(self, columns: Columns, y: Any) -> tuple[Columns, Any]:
+        rows = rows_of(columns)
+        labels = None if y is None else np.asarray(y)
+        if labels is not None and labels.shape[:1] != (rows,):
+            raise InvalidUsage(
+                "confidence's y has another number of rows than X", field="confidence",
+                got=int(labels.shape[0]) if labels.ndim else 0,
+                expected=f"{rows} labels, one per row of X",
+            )
+        if rows <= CONFIDENCE_ROWS_MAX:
+            return columns, labels
+        chosen = np.linspace(0, rows - 1, CONFIDENCE_ROWS_MAX).astype(np.int64)
+        self.notes.append(
+            f"the confidence set keeps {CONFIDENCE_ROWS_MAX} of {rows} rows, evenly spaced"
+        )
+        return take(columns, chosen), None if labels is None else labels[chosen]
+
+    def _shaped(self, raw: Column, rows: int) -> Column:
+        part = ModelPart(
+            format="onnx", file="", layout="matrix",
+            labels=self.meaning.labels, order=self.meaning.order,
+        )
+        shaped = shaper(self.contract.output, part)(raw, rows)
+        return shaped.astype(np.float64) if shaped.dtype.kind == "f" else shaped
+
+    def keep(self) -> None:
+        """The code as source, the model in a form that loads safely, compared with itself."""
+        code = self._carry()
+        features = tuple(self.asked.given.columns)
+        facts = self.contract.facts
+        if facts.features is not None and facts.features != len(features):
+            raise InvalidUsage(
+                "the contract states another number of features than the model takes",
+                field="facts.features", got=facts.features, expected=str(len(features)),
+            )
+        self._draft = Manifest(
+            model=self.recipe.name, contract=self.contract, features=features, code=code,
+            runs=ModelPart(format="onnx", file="", layout="matrix"), files={},
+            card=Card(packed_at=""),
+        )
+        module: ModuleType | None = None
+        if self.code is not None:
+            source = self.code.source.encode("utf-8")
+            module = run_carried(source, sha256_of(source), _CODE_FILE)
+        trial = Trial(
+            manifest=self._draft, module=module, inputs=self.asked.inputs,
+            tolerance=self.recipe.tolerance, meaning=self.meaning,
+        )
+        self.kept = convert(self.recipe.trained, self.asked.given, self.expected, trial)
+        if self.kept.notes:
+            self.notes.append(f"kept as {self.kept.part.format}: " + "; ".join(self.kept.notes))
+
+    def _carry(self) -> CodePart | None:
+        recipe = self.recipe
+        needed = {
+            source.function for source in self.contract.lookups.values()
+            if isinstance(source, FunctionSource)
+        }
+        _check_lookups(needed, recipe.lookups)
+        plain = recipe.trained.model if isinstance(recipe.trained, PlainModel) else None
+        members: list[Any] = [] if recipe.features is None else [recipe.features]
+        members += [recipe.lookups[one] for one in sorted(needed)]
+        members += [] if plain is None else [type(plain)]
+        if not members:
+            return None
+        self.code = carry(members)
+        extract = None
+        if recipe.features is not None:
+            extract = recipe.features.__name__ if isinstance(
+                recipe.features, FunctionType) else str(recipe.features)
+        return CodePart(
+            file=_CODE_FILE, extract=extract, model=None if plain is None else type(plain).__name__,
+            lookups=tuple(recipe.lookups[one].__name__ for one in sorted(needed)),
+        )
+
+    def examples(self, end_to_end: Any) -> None:
+        """The end-to-end set: the user's own, or the model's answers to the first rows."""
+        if end_to_end is None:
+            first = slice(0, _EXAMPLES)
+            self.end_to_end = Examples(
+                inputs=take(self.confidence.inputs, first), expected=self.expected[first]
+            )
+            self.notes.append(
+                f"the end-to-end set is the model's own answers to the first "
+                f"{self.end_to_end.rows} rows of the confidence set"
+            )
+            return
+        data, answers = _split(end_to_end, "end_to_end")
+        table = read_rows(
+            data, "end_to_end X", self.recipe.trained, self.recipe.features, self.contract
+        )
+        columns = conform(table.columns, self.contract, "end_to_end X")
+        _check_passes(columns, self.contract, "end_to_end X")
+        if answers is None:
+            expected = self._shaped(self._ask(columns).raw, table.rows)
+        else:
+            expected = expected_of(answers, self.meaning, table.rows)
+        self.end_to_end = Examples(inputs=columns, expected=expected)
+
+    def write(
+        self, into: Path, card: Card | dict[str, Any] | None, clock: Clock, key: Path | None
+    ) -> Packed:
+        """The bundle file, tried out in a child process before it appears under its name."""
+        files = {
+            self.kept.part.file: self.kept.data,
+            END_TO_END_FILE: encode_examples(self.end_to_end),
+            CONFIDENCE_FILE: encode_examples(self.confidence),
+        }
+        if self.code is not None:
+            files[_CODE_FILE] = self.code.source.encode("utf-8")
+        metrics = {} if self.confidence.label is None else measure(
+            self.contract.output, self.kept.raw, self.confidence.label)
+        roots = (*self.recipe.trained.libraries, "onnxruntime")
+        filled = fill_card(
+            card, clock=clock, folder=Path.cwd(), roots=roots,
+            parameters=self.recipe.trained.parameters, metrics=metrics, parity=self.kept.parity,
+            notes=self.notes,
+        )
+        if self.code is not None:
+            libraries = {**filled.libraries, **self.code.packages}
+            filled = msgspec.structs.replace(filled, libraries=libraries)
+        manifest = msgspec.structs.replace(
+            self._draft, runs=self.kept.part, card=filled,
+            files={name: sha256_of(data) for name, data in sorted(files.items())},
+        )
+        return self._seal(manifest, files, into, key)
+
+    def _seal(
+        self, manifest: Manifest, files: dict[str, bytes], into: Path, key: Path | None
+    ) -> Packed:
+        raw = msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1)
+        fingerprint = fingerprint_of(raw)
+        with tempfile.TemporaryDirectory(prefix="mainstay-pack-") as temporary:
+            folder = Path(temporary) / "bundle"
+            for name, data in {MANIFEST_FILE: raw, **files}.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            if key is not None:
+                write_signature(folder, sign(fingerprint, key))
+            trial = try_out(folder, fingerprint)
+            file = into / f"{self.recipe.name}-{fingerprint[:12]}{SUFFIX}"
+            write_archive(folder, file)
+        contract_file = None
+        if self.recipe.contract is None:
+            contract_file = _write_beside(self.contract, self.confidence.inputs, into)
+        return Packed(
+            file=file, fingerprint=fingerprint, manifest=manifest, trial=trial,
+            contract_file=contract_file,
+        )
+
+
+def _write_beside(contract: Contract, inputs: Columns, into: Path) -> Path:
+    """Write the inferred contract, but never over a file that somebody may have edited."""
+    text = write_contract(contract, observed(inputs))
+    path = into / f"{contract.model}.yaml"
+    try:
+        with path.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        if path.read_text(encoding="utf-8") != text:
+            path = into / f"{contract.model}.inferred.yaml"
+            path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _check_name(name: str) -> None:
+    for fault in model_name_faults(name):
+        raise InvalidUsage(fault.words, field="name", got=name[:128])
+
+
+def _contract_of(contract: Contract | str | Path | None, name: str) -> Contract | None:
+    if contract is None:
+        return None
+    if isinstance(contract, Contract):
+        check_contract(contract)
+        found = contract
+    else:
+        found = load_contract(Path(contract))
+    if found.model != name:
+        raise InvalidUsage(
+            "the contract is of another model", field="model", got=found.model, expected=name
+        )
+    return found
+
+
+def _split(pair: Any, what: str) -> tuple[Any, Any]:
+    if is_tuple(pair):
+        if len(pair) != 2:
+            raise InvalidUsage(
+                f"{what} must be a pair", field=what, got=f"{len(pair)} things",
+                expected="(X, y): the rows and what belongs to them",
+            )
+        return pair[0], pair[1]
+    return pair, None
+
+
+def _check_passes(columns: Columns, contract: Contract, what: str = "confidence X") -> None:
+    """Rows that the contract refuses would never reach the model, so they prove nothing."""
+    inputs = {name: column for name, column in columns.items() if name in contract.inputs}
+    problems = Checker(contract).check_columns(inputs)
+    if problems:
+        first = problems[0]
+        row = "" if first.row is None else f", in row {first.row + 1}"
+        raise InvalidUsage(
+            f"{what} has values that the contract refuses: {first.message}{row}",
+            field=first.field, rule=first.rule, got=first.got, expected=first.expected,
+        )
+
+
+def _check_lookups(needed: set[str], given: Mapping[str, Any]) -> None:
+    missing = sorted(needed - set(given))
+    if missing:
+        raise InvalidUsage(
+            f"the contract's look-up function {missing[0]!r} was not handed over",
+            field="lookups", got=", ".join(given) or "none",
+            expected=f"lookups={{{missing[0]!r}: function}}",
+        )
+    idle = sorted(set(given) - needed)
+    if idle:
+        raise InvalidUsage(
+            f"no source of the contract uses the look-up function {idle[0]!r}", field="lookups",
+            got=idle[0], expected="a `function:` under the contract's `lookups`",
+        )
