@@ -201,7 +201,8 @@ def main() -> int:
         if not check:
             REFERENCE.mkdir(parents=True, exist_ok=True)
             (REFERENCE / name).write_text(text, encoding="utf-8")
-        print(f"docs/reference/{name}", "is not up to date: run `make docs`" if check else "written")
+        said = "is not up to date: run `make docs`" if check else "written"
+        print(f"docs/reference/{name} {said}")
     return 1 if check and lagging else 0
 
 

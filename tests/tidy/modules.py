@@ -29,14 +29,17 @@ def imported_by(source: Source) -> set[str]:
     return found
 
 
-def dead_modules(package: Sequence[Source]) -> Iterator[str]:
-    """A module that nothing in the product imports is not part of it."""
+def dead_modules(package: Sequence[Source], tests: Sequence[Source] = ()) -> Iterator[str]:
+    """A module that nothing in the product imports is not part of it; twins in memory are there
+    for whoever tests a product of theirs, and are imported by the tests."""
+    imports = {source.path: imported_by(source) for source in (*package, *tests)}
+    product = {source.path for source in package}
     for source in package:
         own = module_of(source.path)
         if own in ENTRIES or source.path.endswith("/__init__.py"):
             continue
-        others = (imported_by(other) for other in package if other.path != source.path)
-        if not any(own in names for names in others):
+        users = imports if "memory" in own.rpartition(".")[2] else product
+        if not any(own in imports[user] for user in users if user != source.path):
             yield f"{source.path}: no module of the product imports it"
 
 
@@ -58,8 +61,8 @@ def missing_exports(source: Source) -> Iterator[str]:
 
 
 def _top_names(tree: ast.Module) -> set[str]:
-    names: set[str] = {"__version__"} if "__getattr__" in ast.dump(tree) else set()
-    for node in tree.body:
+    names: set[str] = set()
+    for node in (inner for outer in tree.body for inner in _flattened(outer)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -69,3 +72,8 @@ def _top_names(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
     return names
+
+
+def _flattened(node: ast.stmt) -> list[ast.stmt]:
+    """A statement, or those within it when it is a condition: names for type checkers only."""
+    return [*node.body, *node.orelse] if isinstance(node, ast.If) else [node]

@@ -4,8 +4,6 @@ import ast
 import re
 from typing import get_args
 
-import pytest
-
 from mainstay.base import limits
 from mainstay.journal.model import STATUSES, Event
 from tests.tidy.repository import ROOT, files, sources
