@@ -238,9 +238,11 @@ def default_at(value: Any, at: Setting) -> tuple[bool, Any]:
             if field is None:
                 return False, None
             if last:
+                if field.required:
+                    return False, None
                 made = field.default_factory
                 default = field.default if made is msgspec.NODEFAULT else made()
-                return not field.required, msgspec.to_builtins(default)
+                return True, msgspec.to_builtins(default)
             kind = field.type
         elif isinstance(kind, mi.DictType):
             kind = kind.value_type

@@ -1,0 +1,193 @@
+"""Contracts drawn at random, for the property tests of this folder and of others."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mainstay.contract.model import (
+    Boolean,
+    Category,
+    Context,
+    Contract,
+    Facts,
+    FromLookup,
+    FromRequest,
+    FunctionSource,
+    HttpSource,
+    Input,
+    Integer,
+    Judge,
+    Label,
+    Number,
+    NumberOutput,
+    Output,
+    Probability,
+    Ranking,
+    Serve,
+    Source,
+    SqlSource,
+    Text,
+    Timestamp,
+    Vector,
+    VectorOutput,
+)
+
+names = st.one_of(
+    st.sampled_from(["amount", "age", "no", "null", "true", "1", "mean radius", "a: b", "# x", "é"]),
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Cf", "Cn", "Co"]), min_size=1,
+            max_size=12),
+).map(lambda name: name.replace(".", "_").strip()).filter(
+    lambda name: name not in {"", "matrix"} and name.isprintable()
+)  # fmt: skip
+words = st.one_of(
+    st.sampled_from(
+        ["DE", "NO", "yes", "null", "1.0", "", " x", "a: b", "#", "tab\t", "\x85", "12:30"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=10),
+)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+integers = st.integers(-(2**53) + 1, 2**53 - 1)
+flags = st.booleans()
+
+
+def _ordered(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, Any]]:
+    def order(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+        low, high = pair
+        return (high, low) if low is not None and high is not None and low > high else pair
+
+    return st.tuples(st.none() | values, st.none() | values).map(order)
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> Input:
+    low, high = draw(_ordered(floats))
+    return Number(min=low, max=high, optional=draw(flags), about=draw(words))
+
+
+@st.composite
+def whole_numbers(draw: st.DrawFn) -> Input:
+    low, high = draw(_ordered(integers))
+    return Integer(min=low, max=high, optional=draw(flags))
+
+
+@st.composite
+def vectors(draw: st.DrawFn) -> Input:
+    low, high = draw(_ordered(floats))
+    space = draw(st.none() | st.sampled_from(["bge-small", "v 2"]))
+    return Vector(
+        length=draw(st.integers(1, 4)), min=low, max=high, space=space, optional=draw(flags)
+    )
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> Input:
+    least = draw(st.integers(0, 3))
+    return Text(
+        min_length=least, max_length=draw(st.integers(max(least, 1), 8)), optional=draw(flags)
+    )
+
+
+MOMENTS = ["1969-12-31T23:59:59.5Z", "2026-01-01T00:00:00Z", "2026-05-01T00:00:00+02:00"]
+
+
+@st.composite
+def timestamps(draw: st.DrawFn) -> Input:
+    after = draw(st.none() | st.sampled_from(MOMENTS[:2]))
+    before = draw(st.none() | st.just(MOMENTS[2]))
+    return Timestamp(after=after, before=before, optional=draw(flags))
+
+
+booleans = st.builds(Boolean, optional=flags, about=words)
+categories = st.builds(
+    Category,
+    values=st.lists(words, min_size=1, max_size=5, unique=True).map(tuple),
+    others=flags,
+    optional=flags,
+)
+numeric_kinds = st.one_of(numbers(), whole_numbers(), booleans)
+kinds: st.SearchStrategy[Input] = st.one_of(
+    numeric_kinds, categories, texts(), timestamps(), vectors()
+)
+
+_classes = st.lists(words.filter(bool), min_size=2, max_size=4, unique=True).map(tuple)
+
+
+@st.composite
+def outputs(draw: st.DrawFn) -> Output:
+    match draw(st.integers(0, 4)):
+        case 0:
+            classes = draw(_classes)
+            share = draw(st.floats(0.01, 1)) if len(classes) == 2 else 0.5
+            return Probability(classes=classes, threshold=share)
+        case 1:
+            return Label(classes=draw(_classes))
+        case 2:
+            low, high = draw(_ordered(floats))
+            return NumberOutput(min=low, max=high, unit=draw(words))
+        case 3:
+            return Ranking(items=draw(_classes), top=draw(st.integers(1, 20)))
+        case _:
+            return VectorOutput(length=draw(st.integers(1, 9)), space=draw(st.none() | names))
+
+
+sources: st.SearchStrategy[Source] = st.sampled_from(
+    [
+        FunctionSource(function="accounts"),
+        HttpSource(http="https://example.com/{key}"),
+        SqlSource(sql="select age from a where id = :key", database="ACCOUNTS_URL"),
+    ]
+)
+_STAND_INS: list[tuple[Input, Any]] = [
+    (Number(), 1.5),
+    (Number(), 3),
+    (Integer(min=0), 0),
+    (Boolean(), False),
+    (Category(values=("a", "NO")), "NO"),
+    (Text(), ""),
+    (Timestamp(), MOMENTS[1]),
+    (Vector(length=2, optional=True), None),
+    (Text(optional=True), None),
+]
+
+
+@st.composite
+def contexts(draw: st.DrawFn, key: str, lookups: list[str]) -> Context:
+    if lookups and draw(flags):
+        fields = draw(st.dictionaries(names, st.sampled_from(_STAND_INS), min_size=1, max_size=2))
+        return FromLookup(
+            lookup=draw(st.sampled_from(lookups)),
+            key=key,
+            timeout=draw(st.sampled_from(["20ms", "50ms", "1s"])),
+            fields={name: kind for name, (kind, _) in fields.items()},
+            otherwise={name: value for name, (_, value) in fields.items()},
+        )
+    kind, value = draw(st.sampled_from(_STAND_INS))
+    return FromRequest(value=kind, otherwise=draw(st.sampled_from([None, value])))
+
+
+@st.composite
+def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int = 5) -> Contract:
+    inputs = draw(st.dictionaries(names, kind, min_size=1, max_size=most))
+    keys = [name for name, each in inputs.items() if not isinstance(each, Vector)]
+    lookups = draw(st.dictionaries(names, sources, max_size=2))
+    context: dict[str, Context] = {}
+    for name in draw(st.lists(names, max_size=2, unique=True)):
+        if keys and name not in inputs:
+            context[name] = draw(contexts(keys[0], list(lookups)))
+    return Contract(
+        model=draw(st.sampled_from(["fraud", "a-b_2", "1"])),
+        about=draw(words),
+        inputs=inputs,
+        context=context,
+        lookups=lookups,
+        output=draw(outputs()),
+        facts=Facts(
+            features=draw(st.none() | st.integers(1, 99)),
+            depends_on=draw(st.sampled_from([{}, {"numpy": ">=2.1,<3"}])),
+        ),
+        judge=Judge(
+            say=draw(st.sampled_from(["No.", "We could not answer this one.", "a: 'b' #"]))
+        ),
+        serve=Serve(join=draw(flags), deadline=draw(st.sampled_from(["10s", "2 minutes"]))),
+        log=draw(st.sampled_from(["written", "durable", "buffered"])),
+    )
