@@ -14,7 +14,7 @@ STATUSES: tuple[Status, ...] = ("answered", "asked", "options", "held", "fallbac
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """The names that a version's matrices and outputs are read by; kept once in each spool piece."""
+    """The names that a version's matrices and outputs are read by; kept once in each piece."""
 
     fingerprint: str
     model: str

@@ -1,0 +1,117 @@
+"""The journal in memory: the twin that passes the same suites, for tests and simulated worlds.
+
+Promises everything but to outlive its process.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from mainstay.base.errors import InvalidUsage, MainstayError, StorageFailed
+from mainstay.base.ids import parse_decision_id
+from mainstay.journal.arrow import ArrowTable
+from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Record
+from mainstay.journal.piece import prepare
+from mainstay.journal.port import Done
+from mainstay.journal.reader import ask, not_found
+from mainstay.journal.rows import decision_of
+from mainstay.journal.tail import Run, holds
+
+
+class MemoryLog:
+    """What spools and journals of one simulated workspace share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.runs: dict[tuple[int, int, int], Run] = {}
+        self.events: list[Event] = []
+        self.unsealed: list[int] = []
+        """How many records each spool has that is closed and not sealed yet."""
+
+
+class MemorySpool:
+    """A spool that keeps its records in a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog, incarnation: int) -> None:
+        self._log = log
+        self._incarnation = incarnation
+        self._layouts: dict[str, Layout] = {}
+        self._count = 0
+        self._closed = False
+
+    def describe(self, layout: Layout) -> None:
+        """Make a version's names known."""
+        self._layouts[layout.fingerprint] = layout
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Keep records, all or none."""
+        if self._closed:
+            raise StorageFailed("the spool is closed", expected="an open spool")
+        prepare(records, self._incarnation, self._layouts)
+        with self._log.lock:
+            runs: dict[tuple[int, int, int], Run] = {}
+            for record in records:
+                if isinstance(record, DecisionBatch) and record.rows:
+                    key = (record.incarnation, record.time_ms, record.first_sequence)
+                    if key in runs or key in self._log.runs:
+                        raise InvalidUsage(
+                            "decisions with these ids were written already",
+                            field="first_sequence", expected="ids that were never used before",
+                        )
+                    runs[key] = (record, self._layouts[record.fingerprint])
+            self._log.runs.update(runs)
+            self._log.events += [record for record in records if isinstance(record, Event)]
+            self._count += len(records)
+
+    def append_durable(self, records: Sequence[Record], done: Done) -> None:
+        """Keep records, then say so."""
+        try:
+            self.append(records)
+        except MainstayError as error:
+            done(error)
+        else:
+            done(None)
+
+    def append_buffered(self, records: Sequence[Record]) -> None:
+        """Keep records."""
+        self.append(records)
+
+    def close(self) -> None:
+        """Let go; what was written may now be sealed."""
+        if not self._closed and self._count:
+            self._log.unsealed.append(self._count)
+        self._closed = True
+
+
+class MemoryJournal:
+    """Reads a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    def find(self, decision_id: str) -> Decision:
+        """One decision; `NotFound`."""
+        batch, layout = self.run_of(decision_id)
+        row = parse_decision_id(decision_id).sequence - batch.first_sequence
+        return decision_of(batch, layout, row)
+
+    def run_of(self, decision_id: str) -> tuple[DecisionBatch, Layout]:
+        """The whole model run a decision was made in; `NotFound`."""
+        decision = parse_decision_id(decision_id)
+        with self._log.lock:
+            for run in self._log.runs.values():
+                if holds(run[0], decision):
+                    return run
+        raise not_found(decision_id)
+
+    def query(self, sql: str) -> ArrowTable:
+        """An Arrow table, from one SELECT over the views `decisions` and `events`."""
+        with self._log.lock:
+            runs, events = list(self._log.runs.values()), list(self._log.events)
+        return ask(sql, runs=runs, events=events)
+
+    def seal(self) -> int:
+        """Count the closed spools as sealed."""
+        with self._log.lock:
+            sealed = len(self._log.unsealed)
+            self._log.unsealed.clear()
+        return sealed
