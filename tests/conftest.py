@@ -1,6 +1,7 @@
 """What every test may ask for: a clock that is set by hand, and databases that are real."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,12 @@ def kept_in(request: pytest.FixtureRequest) -> Iterator[Engine | None]:
     engine = open_engine(url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns so often that one is interrupted in the middle of anything."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)

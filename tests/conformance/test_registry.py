@@ -110,6 +110,7 @@ def test_a_clock_that_is_put_back_does_not_change_the_order(registry: Registry, 
     assert registry.versions("churn") == []
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_many_at_once_leave_no_gap_and_no_double(kept_in: Engine | None):
     """N1: numbers are given safely however many register at the same time."""
     clock = SystemClock()

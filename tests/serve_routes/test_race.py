@@ -15,6 +15,7 @@ from tests.serve_routes.rivals import check_rounds, race, race_in_process
 from tests.servers.postgres import PostgresServer
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_a_thousand_rounds_in_memory():
     """The twin keeps the promise that it stands in for."""
     chain = MemoryRouteChain(SystemClock())
