@@ -52,7 +52,9 @@ def matrices(draw: st.DrawFn) -> tuple[str, Any]:
     dtype = np.dtype(DTYPES[datatype])
     rows, width = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     if dtype.kind == "f":
-        item: Any = st.floats(width=dtype.itemsize * 8, allow_nan=False, allow_infinity=False)
+        item: Any = st.floats(
+            width={2: 16, 4: 32, 8: 64}[dtype.itemsize], allow_nan=False, allow_infinity=False
+        )
     else:
         limits = np.iinfo(dtype)
         item = st.integers(max(int(limits.min), -EXACT), min(int(limits.max), EXACT))

@@ -8,7 +8,7 @@ be shown has no answer, no confidence and no options, but words for a person. Ve
 declared embedding space come with `"spaces": {"name": "space"}`.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -76,12 +76,13 @@ def _quotes(body: _Body) -> int:
 def _quotes_of(values: _Values) -> int:
     quotes = 2 * len(values)
     for value in values.values():
-        kind: type = type(value)
-        if kind is str:
+        if isinstance(value, str):
             quotes += 2
-        elif kind is list or kind is dict:
+        elif isinstance(value, dict) or (
             # A list of numbers has none; anything else is worth the slow look.
-            quotes += 0 if kind is list and _PLAIN.issuperset(map(type, value)) else UNKNOWN_QUOTES
+            isinstance(value, list) and not _PLAIN.issuperset(map(type, cast("list[Any]", value)))
+        ):
+            quotes += UNKNOWN_QUOTES
     return quotes
 
 

@@ -197,7 +197,7 @@ class MlflowDoor:
     def encode(
         self,
         answer: Answer,
-        parsed: Parsed,  # noqa: ARG002  # because every door is called alike
+        parsed: Parsed,  # because every door is called alike
     ) -> bytes:
         """The predictions, one for each row, and the ids of their decisions."""
         refuse_withheld(answer)
