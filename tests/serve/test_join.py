@@ -33,7 +33,7 @@ def prepared(world: World, model: SumModel) -> Serving:
 
 async def ask(serving: Serving, *calls: Call) -> list[Answer | BaseException]:
     return await asyncio.gather(
-        *(serving.joiner.submit(call) for call in calls), return_exceptions=True
+        *(serving.joiner.ask(call) for call in calls), return_exceptions=True
     )
 
 
@@ -189,9 +189,10 @@ def test_a_slow_run_leaves_the_loop_and_what_arrives_meanwhile_is_the_next_run()
         model = SumModel(gate=threading.Event())
         serving = prepared(world, model)
         serving.joiner.times.learn(1, 50_000_000)
-        first = serving.joiner.submit(world.call((1, 0)))
+        first = asyncio.ensure_future(serving.joiner.ask(world.call((1, 0))))
         await asyncio.get_running_loop().run_in_executor(None, model.started.wait)
-        rest = [serving.joiner.submit(world.call((i, 0))) for i in range(6)]
+        rest = [asyncio.ensure_future(serving.joiner.ask(world.call((i, 0)))) for i in range(6)]
+        await asyncio.sleep(0)
         assert model.gate is not None
         model.gate.set()
         await asyncio.gather(first, *rest)
@@ -224,9 +225,10 @@ def test_more_than_can_wait_is_shed_at_once() -> None:
         serving = prepared(world, model)
         serving.joiner.times.learn(WAITING_ROWS_MAX, 50_000_000)
         rows = [(0.0, 0.0)] * (WAITING_ROWS_MAX // 4)
-        waiting = [serving.joiner.submit(world.call(*rows)) for _ in range(4)]
+        waiting = [asyncio.ensure_future(serving.joiner.ask(world.call(*rows))) for _ in range(4)]
+        await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            serving.joiner.submit(world.call((1, 1)))
+            await serving.joiner.ask(world.call((1, 1)))
         assert model.gate is not None
         model.gate.set()
         assert not any(isinstance(a, MainstayError) for a in await asyncio.gather(*waiting))

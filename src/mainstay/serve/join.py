@@ -18,7 +18,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from mainstay.base.clock import Clock
-from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, TooLate
+from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, StorageFailed, TooLate
 from mainstay.base.limits import JOINED_ROWS_MAX, WAITING_ROWS_MAX
 from mainstay.contract.times import duration_ns
 from mainstay.journal.port import Spool
@@ -28,7 +28,25 @@ from mainstay.serve.pipeline import Pipeline, Refusals
 INLINE_MAX_NS = 1_000_000
 """A run expected to take longer than this leaves the event loop."""
 
-Waiting = tuple[Call, "asyncio.Future[Answer]"]
+Told = Answer | MainstayError
+Tell = Callable[[Told], None]
+
+
+class Ticket:
+    """A call's place in the line, and whom to tell what became of it: exactly once."""
+
+    __slots__ = ("_tell", "call", "open")
+
+    def __init__(self, call: Call, tell: Tell) -> None:
+        self.call = call
+        self.open = True
+        self._tell = tell
+
+    def settle(self, told: Told) -> None:
+        """Tell the caller, unless it was told already."""
+        if self.open:
+            self.open = False
+            self._tell(told)
 
 
 class RunTimes:
@@ -82,7 +100,7 @@ class Joiner:
         self._clock = clock
         self._observe = observe
         self._loop = asyncio.get_running_loop()
-        self._line: deque[Waiting] = deque()
+        self._line: deque[Ticket] = deque()
         self._waiting_rows = 0
         self._busy = False
         self._unrecorded = 0
@@ -100,8 +118,11 @@ class Joiner:
         """Rows that wait for their run."""
         return self._waiting_rows
 
-    def submit(self, call: Call) -> "asyncio.Future[Answer]":
-        """Stand in line; the future holds the answer or the reason why there is none."""
+    def submit(self, call: Call, tell: Tell) -> None:
+        """Stand in line; `tell` is called on the loop with the answer, or why there is none.
+
+        `Overloaded` is raised at once when the call would wait for longer than it may.
+        """
         waiting = self._waiting_rows + call.rows
         if waiting > WAITING_ROWS_MAX or (
             self._line and self.times.expect_ns(waiting) > self._deadline_ns
@@ -111,13 +132,26 @@ class Joiner:
                 got=self._waiting_rows,
                 expected="the same request again after the time in Retry-After",
             )
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._line.append((call, future))
+        self._line.append(Ticket(call, tell))
         self._waiting_rows = waiting
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._turn)
-        return future
+
+    async def ask(self, call: Call) -> Answer:
+        """Stand in line and wait for the answer."""
+        future: asyncio.Future[Answer] = self._loop.create_future()
+
+        def tell(told: Told) -> None:
+            if future.done():
+                return  # whoever asked has gone; the decision is recorded all the same
+            if isinstance(told, MainstayError):
+                future.set_exception(told)
+            else:
+                future.set_result(told)
+
+        self.submit(call, tell)
+        return await future
 
     def _turn(self) -> None:
         """Take the next run from the line, here or in a thread."""
@@ -125,7 +159,7 @@ class Joiner:
         if not group:
             self._busy = False
             return
-        calls = [call for call, _ in group]
+        calls = [ticket.call for ticket in group]
         rows = sum(call.rows for call in calls)
         if self.times.expect_ns(rows) <= INLINE_MAX_NS:
             self._finish(group, self._run(calls))
@@ -143,20 +177,21 @@ class Joiner:
 
         self._loop.run_in_executor(self._executor, self._run, calls).add_done_callback(back)
 
-    def _next_group(self) -> list[Waiting]:
+    def _next_group(self) -> list[Ticket]:
         """The calls at the head of the line that may share a run."""
-        group: list[Waiting] = []
+        group: list[Ticket] = []
         rows = 0
-        while self._line:
-            call, future = self._line[0]
-            if group and (rows + call.rows > self._rows_max or call.door != group[0][0].door):
+        line = self._line
+        while line:
+            ticket = line[0]
+            call = ticket.call
+            if group and (rows + call.rows > self._rows_max or call.door != group[0].call.door):
                 break
-            self._line.popleft()
+            line.popleft()
             self._waiting_rows -= call.rows
-            if future.done():
-                continue
-            group.append((call, future))
-            rows += call.rows
+            if ticket.open:
+                group.append(ticket)
+                rows += call.rows
         return group
 
     def _run(self, calls: list[Call]) -> Outcome:
@@ -168,7 +203,7 @@ class Joiner:
             return Outcome(failure=ModelFailed(f"the run broke down: {error!r}"))
         return Outcome(run=run, refusals=refusals)
 
-    def _finish(self, group: list[Waiting], outcome: Outcome) -> None:
+    def _finish(self, group: list[Ticket], outcome: Outcome) -> None:
         """Record a run and hand out its answers."""
         if outcome.failure is not None:
             return _fail(group, outcome.failure)
@@ -182,7 +217,7 @@ class Joiner:
         self._record(group, run)
         return None
 
-    def _record(self, group: list[Waiting], run: Run) -> None:
+    def _record(self, group: list[Ticket], run: Run) -> None:
         began = self._clock.elapsed_ns()
         batch = self.pipeline.decisions(run)
 
@@ -191,9 +226,8 @@ class Joiner:
             if error is not None:
                 _fail(group, error)
                 return
-            for (_, future), answer in zip(group, self.pipeline.answers(run, batch), strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for ticket, answer in zip(group, self.pipeline.answers(run, batch), strict=True):
+                ticket.settle(answer)
             self._observe(run)
 
         def recorded_elsewhere(error: BaseException | None) -> None:
@@ -219,7 +253,7 @@ class Joiner:
             return
         recorded(None)
 
-    def _expire(self, group: list[Waiting]) -> None:
+    def _expire(self, group: list[Ticket]) -> None:
         """The run of this group takes too long: answer it, and all who waited as long behind it."""
         late = TooLate(
             "the model did not answer in time",
@@ -229,13 +263,13 @@ class Joiner:
         )
         _fail(group, late)
         now = self._clock.elapsed_ns()
-        _fail([w for w in self._line if now - w[0].received_ns > self._deadline_ns], late)
+        _fail([t for t in self._line if now - t.call.received_ns > self._deadline_ns], late)
         if self._line:
-            nobody: list[Waiting] = []
+            nobody: list[Ticket] = []
             self._loop.call_later(self._deadline_ns / 1e10, self._expire, nobody)
 
 
-def _fail(group: list[Waiting], error: BaseException) -> None:
-    for _, future in group:
-        if not future.done():
-            future.set_exception(error)
+def _fail(group: list[Ticket], error: BaseException) -> None:
+    told = error if isinstance(error, MainstayError) else StorageFailed(str(error))
+    for ticket in group:
+        ticket.settle(told)

@@ -11,12 +11,11 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from mainstay.base.clock import Clock
@@ -27,6 +26,7 @@ from mainstay.journal.port import Spool
 from mainstay.serve.engine import Engine, Machinery
 from mainstay.serve.follow import Follower, Loader
 from mainstay.serve.http.app import App, FindDecision
+from mainstay.serve.http.connection import Connections
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Run
 from mainstay.serve.routes.model import Route
@@ -107,83 +107,58 @@ class Worker:
                     others.append(file.read_bytes())
         return self._parts.metrics.render(others)
 
-    def _beat(self) -> None:
+    def _beat(self, connections: Connections) -> None:
         metrics = self._parts.metrics
-        metrics.in_flight = self._app.in_flight
+        metrics.in_flight = connections.in_flight
         metrics.waiting_rows = self._engine.waiting_rows
         write_whole(self._metrics_file, metrics.snapshot())
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until told to stop, then drain."""
-        config = uvicorn.Config(
-            self._app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=CONNECTIONS_MAX,
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=round(DRAIN_MAX_SECONDS),
-        )
-        server = _Server(config)
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _on_signal, stop, server)
-        await self._follower.look(local=self._settings.local)
+            loop.add_signal_handler(number, _on_signal, stop)
+        local = self._settings.local
+        await self._follower.look(local=local)
+        connections = Connections(self._app)
+        server = await loop.create_server(connections.make, sock=listening, backlog=CONNECTIONS_MAX)
+        self._follower.report()
         gc.collect()
         gc.freeze()  # what is loaded by now lives as long as the process
         following = asyncio.create_task(
-            self._follower.follow(local=self._settings.local, each_beat=self._beat)
+            self._follower.follow(local=local, each_beat=lambda: self._beat(connections))
         )
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        await self._drain(server)
-        server.should_exit = True
-        await serving
-        stopping.cancel()
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await self._drain(server, connections)
+        for task in (following, waiting):
+            task.cancel()
+        await asyncio.gather(following, waiting, return_exceptions=True)
+        self._beat(connections)
         self._follower.report()
         self._parts.spool.close()
 
-    async def _drain(self, server: "_Server") -> None:
+    async def _drain(self, server: asyncio.Server, connections: Connections) -> None:
         """No longer ready, no new connections; wait for what is in flight."""
         self._follower.draining = True
         self._follower.report()
-        for one in getattr(server, "servers", ()):
-            one.close()
-        started = self._parts.clock.elapsed_ns()
-        while (passed := (self._parts.clock.elapsed_ns() - started) / 1e9) < DRAIN_MAX_SECONDS:
-            quiet = self._app.in_flight == 0 and self._engine.idle
-            if quiet and (not server.connections or passed > IDLE_GRACE_SECONDS):
-                return
+        connections.draining = True
+        server.close()
+        read = self._parts.clock.elapsed_ns
+        started = read()
+        while (passed := (read() - started) / 1e9) < DRAIN_MAX_SECONDS:
+            if passed > IDLE_GRACE_SECONDS:
+                connections.close_idle()
+            if not connections.open and self._engine.idle:
+                break
             await asyncio.sleep(0.02)
+        connections.stop()
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the worker."""
-
-    @property
-    def connections(self) -> int:
-        """Open connections."""
-        return len(self.server_state.connections)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """The worker listens to signals itself."""
-        yield
-
-
-def _on_signal(stop: asyncio.Event, server: _Server) -> None:
+def _on_signal(stop: asyncio.Event) -> None:
     if stop.is_set():
-        server.force_exit = True
+        raise SystemExit(1)
     stop.set()
 
 

@@ -1,37 +1,52 @@
-"""The HTTP door: an ASGI application without a framework between the bytes and the pipeline.
+"""What is asked over HTTP and how it is answered: the routes, from heads to replies.
 
 Promises that every answer, of every route, is either what was asked or an error in its door's
-form; that nothing of a body is parsed before its size, the caller and the grant are known; and
-that an answer leaves only after its decision is recorded. Must never let an exception reach the
-server: what is not one of ours is answered as a failure and counted.
+form; that the caller and the grant are known before a body is read; and that an answer leaves only
+after its decision is recorded. Must never let an exception reach the connection: what is not one
+of ours is answered as a failure and logged.
+
+A call to a model is not a task of its own: it stands in the version's line and is answered from
+there. Only what has to wait for something else (a look-up, an old decision) becomes a task.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
-from mainstay.access.model import Caller, authorise
+from mainstay.access.model import authorise
 from mainstay.base.clock import Clock
 from mainstay.base.errors import Failed, InvalidRequest, MainstayError, NotReady, StorageFailed
+from mainstay.contract.columns import Columns
 from mainstay.serve.engine import Engine, Serving
 from mainstay.serve.follow import Follower
+from mainstay.serve.http.connection import Respond, refuse
 from mainstay.serve.http.doors import DoorTable
 from mainstay.serve.http.openapi import openapi
-from mainstay.serve.http.request import Receive, Request, Scope, Target, read_heads, resolve
-from mainstay.serve.http.status import error_body, headers_of, status_of
+from mainstay.serve.http.request import Heads, Reply, Request, Target, resolve
 from mainstay.serve.http.wire.model import Parsed
 from mainstay.serve.http.wire.oip import server_metadata
+from mainstay.serve.join import Told
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Answer, Call
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 FindDecision = Callable[[str], Awaitable[bytes]]
-Reply = tuple[int, bytes, Headers]
-Handler = Callable[[Request], Awaitable[Reply]]
+Write = Callable[[Answer], Reply]
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A call that is ready to stand in line, and how its answer is written."""
+
+    serving: Serving
+    call: Call
+    write: Write
+
+
+Outcome = Reply | Asked
+Handler = Callable[[Request, bytes], Outcome | Coroutine[Any, Any, Outcome]]
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 PLAIN: tuple[bytes, bytes] = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
@@ -45,11 +60,13 @@ INDEX = msgspec.json.encode(
     }
 )
 TARGETS_MAX = 4096
+OPEN_TO_ALL = frozenset({"live", "ready", "server", "version", "index"})
+"""What anybody may ask, with or without a key: nothing of a model is in the answer."""
 LOG = logging.getLogger("mainstay.serve")
 
 
 class App:
-    """One worker's HTTP door."""
+    """One worker's routes."""
 
     def __init__(
         self,
@@ -68,6 +85,7 @@ class App:
         self._render_metrics = render_metrics
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._handlers: dict[str, Handler] = {
             "infer": self._infer,
             "decide": self._decide,
@@ -78,108 +96,116 @@ class App:
             "server": self._about,
             "live": self._about,
             "ready": self._about,
-            "model": self._model,
-            "model-ready": self._model_ready,
-            "repository": self._repository,
-            "models": self._models,
             "version": self._about,
-            "metrics": self._metrics_text,
-            "openapi": self._openapi,
+            "model": self._model,
+            "model-ready": self._model,
+            "model-config": self._model,
+            "repository": self._list,
+            "models": self._list,
+            "metrics": self._measure,
+            "openapi": self._describe,
         }
-        self.in_flight = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+    # ---------------------------------------------------------------- from a head to a reply
+
+    def begin(self, method: str, path: str, query: bytes, heads: Heads) -> Request | Reply:
+        """What a head asks for; a reply where the head alone settles it."""
         began = self._clock.elapsed_ns()
-        self.in_flight += 1
-        door = ""
-        model = ""
+        kind = ""
         try:
-            try:
-                target = self._target(scope["method"], scope["path"])
-                door, model = target.kind, target.model
-                request = Request(target, read_heads(scope["headers"]), scope, receive)
-                status, body, headers = await self._handlers[door](request)
-            except MainstayError as error:
-                if isinstance(error, InvalidRequest):
-                    self._metrics.refused_value(model, error.field)
-                elif isinstance(error, StorageFailed):
-                    self._metrics.spool_error()
-                status, body, headers = refuse(error, door)
-            except Exception as error:  # because a defect is one failed request
-                LOG.exception("a request met a defect", exc_info=error)
-                status, body, headers = refuse(
-                    Failed(
-                        "this request met a defect of the server; the log has it, the rest goes on"
-                    ),
-                    door,
+            target = self._targets.get((method, path)) or self._resolve(method, path)
+            kind = target.kind
+            keys = self._follower.keys
+            if kind in OPEN_TO_ALL:
+                return Request(target, heads, query, None, None, began, method == "HEAD")
+            if keys is None:
+                raise NotReady(
+                    "this worker has no orders yet", expected="the same request again in a moment"
                 )
-            if self._follower.draining:
-                headers = [*headers, (b"connection", b"close")]
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": status,
-                    "headers": [*headers, (b"content-length", b"%d" % len(body))],
-                }
-            )
-            await send({"type": "http.response.body", "body": body})
-            self._metrics.answered(model, door, status, self._clock.elapsed_ns() - began)
-        finally:
-            self.in_flight -= 1
+            caller = keys.authenticate(heads.key)
+            serving = None
+            if kind == "invocations" and not target.model:
+                target = msgspec.structs.replace(target, model=self._only_model(query))
+            if target.model:
+                authorise(caller, target.model)
+                serving = self._engine.find(target.model, target.version)
+            return Request(target, heads, query, caller, serving, began, method == "HEAD")
+        except MainstayError as error:
+            reply = refuse(error, kind)
+            self._metrics.answered("", kind, reply[0], self._clock.elapsed_ns() - began)
+            return reply
 
-    def _target(self, method: str, path: str) -> Target:
-        known = self._targets.get((method, path))
-        if known is not None:
-            return known
+    def answer(self, request: Request, body: bytes, respond: Respond) -> None:
+        """Answer a whole request; `respond` is called exactly once, now or later."""
+        try:
+            outcome = self._handlers[request.target.kind](request, body)
+            if isinstance(outcome, tuple):
+                self._reply(request, outcome, respond)
+            elif isinstance(outcome, Asked):
+                self._ask(request, outcome, respond)
+            else:
+                task = asyncio.ensure_future(self._wait_for(request, outcome, respond))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except Exception as error:  # noqa: BLE001  # because whatever happens, a client is told
+            self._reply(request, self._failed(request, error), respond)
+
+    async def _wait_for(
+        self, request: Request, outcome: Coroutine[Any, Any, Outcome], respond: Respond
+    ) -> None:
+        try:
+            settled = await outcome
+            if isinstance(settled, Asked):
+                self._ask(request, settled, respond)
+                return
+        except Exception as error:  # noqa: BLE001  # because whatever happens, a client is told
+            settled = self._failed(request, error)
+        self._reply(request, settled, respond)
+
+    def _ask(self, request: Request, asked: Asked, respond: Respond) -> None:
+        """Stand in the version's line; the answer is written as soon as it is recorded."""
+
+        def tell(told: Told) -> None:
+            try:
+                if isinstance(told, Answer):
+                    reply = asked.write(told)
+                else:
+                    reply = self._failed(request, told)
+            except Exception as error:  # noqa: BLE001  # because whatever happens, a client is told
+                reply = self._failed(request, error)
+            self._reply(request, reply, respond)
+
+        asked.serving.joiner.submit(asked.call, tell)
+
+    def _reply(self, request: Request, reply: Reply, respond: Respond) -> None:
+        respond(reply)
+        target = request.target
+        self._metrics.answered(
+            target.model, target.kind, reply[0], self._clock.elapsed_ns() - request.began_ns
+        )
+
+    def _failed(self, request: Request, error: BaseException) -> Reply:
+        target = request.target
+        if not isinstance(error, MainstayError):
+            LOG.error("a request met a defect", exc_info=error)
+            error = Failed(
+                "this request met a defect of the server; the log has it, the rest goes on"
+            )
+        elif isinstance(error, InvalidRequest):
+            self._metrics.refused_value(target.model, error.field)
+        elif isinstance(error, StorageFailed):
+            self._metrics.spool_error()
+        return refuse(error, target.kind)
+
+    def _resolve(self, method: str, path: str) -> Target:
         target = resolve(method, path)
         if len(self._targets) < TARGETS_MAX:
             self._targets[method, path] = target
         return target
 
-    def _caller(self, request: Request) -> Caller:
-        keys = self._follower.keys
-        if keys is None:
-            raise NotReady(
-                "this worker has no orders yet", expected="the same request again in a moment"
-            )
-        return keys.authenticate(request.heads.key)
-
-    def _reach(self, target: Target, request: Request) -> tuple[Caller, Serving]:
-        """Who calls, and the version that answers, once the one was granted the other."""
-        caller = self._caller(request)
-        authorise(caller, target.model)
-        return caller, self._engine.find(target.model, target.version)
-
-    async def _infer(self, request: Request) -> Reply:
-        caller, serving = self._reach(request.target, request)
-        body = await request.body()
-        door = self._doors.of(serving).infer
-        parsed = door.parse(body, request.heads.json_length)
-        answer = await self._answer(serving, caller, "infer", parsed)
-        content, headers = door.encode(answer, parsed)
-        return 200, content, headers
-
-    async def _decide(self, request: Request) -> Reply:
-        caller, serving = self._reach(request.target, request)
-        door = self._doors.of(serving).decide
-        parsed = door.parse(await request.body())
-        answer = await self._answer(serving, caller, "decide", parsed)
-        return 200, door.encode(answer, parsed), [JSON]
-
-    async def _invocations(self, request: Request) -> Reply:
-        model = request.target.model or self._only_model(request)
-        caller, serving = self._reach(Target("invocations", model), request)
-        door = self._doors.of(serving).invocations
-        parsed = door.parse(await request.body(), request.heads.content_type)
-        answer = await self._answer(serving, caller, "invocations", parsed)
-        return 200, door.encode(answer, parsed), [JSON]
-
-    def _only_model(self, request: Request) -> str:
+    def _only_model(self, query: bytes) -> str:
         """The model of a path that names none: the one asked for, or the only one there is."""
-        asked = parse_qs(request.query).get("model")
+        asked = parse_qs(query.decode("latin-1")).get("model")
         if asked:
             return asked[0]
         served = sorted(self._engine.serving)
@@ -192,76 +218,122 @@ class App:
             expected="/models/<model>/invocations, or ?model=<model>",
         )
 
-    async def _answer(self, serving: Serving, caller: Caller, door: str, parsed: Parsed) -> Answer:
-        """Take what a door read through the pipeline, together with whoever else waits."""
-        received = self._clock.elapsed_ns()
-        inputs = serving.pipeline.normal(parsed.inputs)
-        context = parsed.context
-        notes: dict[int, str] = {}
-        if serving.gatherer.needed:
-            serving.pipeline.refuse_bad(inputs)
-            found, notes = await serving.gatherer.gather(inputs, parsed.rows)
-            context = {**context, **found}
-        call = Call(caller, door, parsed.request, inputs, context, parsed.rows, received, notes)
-        return await serving.joiner.submit(call)
+    # -------------------------------------------------------------------- calls to a model
 
-    async def _features(self, request: Request) -> Reply:
-        """The extractor as a service: what a version would have fed its model."""
-        _, serving = self._reach(request.target, request)
-        door = self._doors.of(serving).decide
-        parsed = door.parse(await request.body())
+    def _infer(self, request: Request, body: bytes) -> Outcome | Coroutine[Any, Any, Outcome]:
+        serving = _serving(request)
+        door = self._doors.of(serving).infer
+        parsed = door.parse(body, request.heads.json_length)
+
+        def write(answer: Answer) -> Reply:
+            content, headers = door.encode(answer, parsed)
+            return 200, content, headers
+
+        return self._call(request, parsed, write)
+
+    def _decide(self, request: Request, body: bytes) -> Outcome | Coroutine[Any, Any, Outcome]:
+        door = self._doors.of(_serving(request)).decide
+        parsed = door.parse(body)
+        return self._call(
+            request, parsed, lambda answer: (200, door.encode(answer, parsed), [JSON])
+        )
+
+    def _invocations(self, request: Request, body: bytes) -> Outcome | Coroutine[Any, Any, Outcome]:
+        door = self._doors.of(_serving(request)).invocations
+        parsed = door.parse(body, request.heads.content_type)
+        return self._call(
+            request, parsed, lambda answer: (200, door.encode(answer, parsed), [JSON])
+        )
+
+    def _call(
+        self, request: Request, parsed: Parsed, write: Write
+    ) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """What a door read as a call, at once or after its context was looked up."""
+        serving = _serving(request)
         inputs = serving.pipeline.normal(parsed.inputs)
-        serving.pipeline.refuse_bad(inputs)
-        context = parsed.context
         if serving.gatherer.needed:
-            found, _ = await serving.gatherer.gather(inputs, parsed.rows)
-            context = {**context, **found}
+            return self._gather_first(request, parsed, inputs, write)
+        return Asked(serving, _call_of(request, parsed, inputs, parsed.context, {}), write)
+
+    async def _gather_first(
+        self, request: Request, parsed: Parsed, inputs: Columns, write: Write
+    ) -> Outcome:
+        serving = _serving(request)
+        context, notes = await self._gather(serving, parsed, inputs)
+        return Asked(serving, _call_of(request, parsed, inputs, context, notes), write)
+
+    async def _gather(
+        self, serving: Serving, parsed: Parsed, inputs: Columns
+    ) -> tuple[Columns, dict[int, str]]:
+        """The whole context of a call; values that break the contract are never looked up."""
+        serving.pipeline.refuse_bad(inputs)
+        if not serving.gatherer.needed:
+            return parsed.context, {}
+        found, notes = await serving.gatherer.gather(inputs, parsed.rows)
+        return {**parsed.context, **found}, notes
+
+    async def _features(self, request: Request, body: bytes) -> Reply:
+        """The extractor as a service: what a version would have fed its model."""
+        serving = _serving(request)
+        door = self._doors.of(serving).decide
+        parsed = door.parse(body)
+        inputs = serving.pipeline.normal(parsed.inputs)
+        context, _ = await self._gather(serving, parsed, inputs)
         features = serving.pipeline.features(inputs, context)
         names = serving.loaded.manifest.features
         return 200, door.encode_features(features, names, parsed), [JSON]
 
-    async def _decision(self, request: Request) -> Reply:
-        caller = self._caller(request)
-        content = await self._find_decision(request.target.model)
-        authorise(caller, msgspec.json.decode(content)["model"])
+    # -------------------------------------------------------------------- everything else
+
+    async def _decision(self, request: Request, body: bytes) -> Reply:
+        del body
+        content = await self._find_decision(request.target.name)
+        assert request.caller is not None
+        authorise(request.caller, msgspec.json.decode(content)["model"])
         return 200, content, [JSON]
 
-    async def _about(self, request: Request) -> Reply:
+    def _about(self, request: Request, body: bytes) -> Reply:
         """What anybody may know: that the server is there, ready, and where to go on."""
+        del body
         ready = self._follower.ready
         match request.target.kind:
             case "live":
                 return 200, b'{"live":true}', [JSON]
             case "ready":
-                body = b'{"live":true,"ready":%s}' % (b"true" if ready else b"false")
-                return 200 if ready else 503, body, [JSON]
+                content = b'{"live":true,"ready":%s}' % (b"true" if ready else b"false")
+                return 200 if ready else 503, content, [JSON]
             case "index":
                 return 200, INDEX, [JSON]
             case _:
                 return 200, server_metadata(), [JSON]
 
-    async def _model(self, request: Request) -> Reply:
-        _, serving = self._reach(request.target, request)
-        return 200, self._doors.of(serving).infer.metadata(serving.route.number), [JSON]
+    def _model(self, request: Request, body: bytes) -> Reply:
+        """What one version says of itself."""
+        del body
+        serving = _serving(request)
+        number = serving.route.number
+        door = self._doors.of(serving).infer
+        match request.target.kind:
+            case "model-ready":
+                ready = self._follower.ready
+                content = msgspec.json.encode({"name": serving.route.model, "ready": ready})
+                return 200 if ready else 503, content, [JSON]
+            case "model-config":
+                return 200, door.configuration(number), [JSON]
+            case _:
+                return 200, door.metadata(number), [JSON]
 
-    async def _model_ready(self, request: Request) -> Reply:
-        _, serving = self._reach(request.target, request)
-        ready = self._follower.ready
-        body = {"name": serving.route.model, "ready": ready}
-        return 200 if ready else 503, msgspec.json.encode(body), [JSON]
-
-    async def _repository(self, request: Request) -> Reply:
-        caller = self._caller(request)
-        state = "READY" if self._follower.ready else "UNAVAILABLE"
-        index = [
-            {"name": model, "version": str(serving.route.number), "state": state, "reason": ""}
-            for model, serving in sorted(self._engine.serving.items())
-            if caller.may_reach(model)
-        ]
-        return 200, msgspec.json.encode(index), [JSON]
-
-    async def _models(self, request: Request) -> Reply:
-        caller = self._caller(request)
+    def _list(self, request: Request, body: bytes) -> Reply:
+        """The models that a caller was granted, in our words or in those of the protocol."""
+        del body
+        reached = self._reached(request)
+        if request.target.kind == "repository":
+            state = "READY" if self._follower.ready else "UNAVAILABLE"
+            index = [
+                {"name": model, "version": str(s.route.number), "state": state, "reason": ""}
+                for model, s in reached.items()
+            ]
+            return 200, msgspec.json.encode(index), [JSON]
         models = [
             {
                 "model": model,
@@ -271,25 +343,41 @@ class App:
                 "decide": f"/models/{model}/decide",
                 "infer": f"/v2/models/{model}/infer",
             }
-            for model, serving in sorted(self._engine.serving.items())
-            if caller.may_reach(model)
+            for model, serving in reached.items()
         ]
         return 200, msgspec.json.encode({"models": models}), [JSON]
 
-    async def _metrics_text(self, request: Request) -> Reply:
-        self._caller(request)
+    def _reached(self, request: Request) -> dict[str, Serving]:
+        assert request.caller is not None
+        may_reach = request.caller.may_reach
+        return {m: s for m, s in sorted(self._engine.serving.items()) if may_reach(m)}
+
+    def _measure(self, request: Request, body: bytes) -> Reply:
+        del request, body
         return 200, self._render_metrics(), [PLAIN]
 
-    async def _openapi(self, request: Request) -> Reply:
-        caller = self._caller(request)
-        contracts = {
-            model: serving.pipeline.contract
-            for model, serving in sorted(self._engine.serving.items())
-            if caller.may_reach(model)
-        }
+    def _describe(self, request: Request, body: bytes) -> Reply:
+        del body
+        contracts = {m: s.pipeline.contract for m, s in self._reached(request).items()}
         return 200, openapi(contracts), [JSON]
 
 
-def refuse(error: MainstayError, door: str) -> Reply:
-    """An error in the form of its door."""
-    return status_of(error), error_body(error, door), [JSON, *headers_of(error)]
+def _serving(request: Request) -> Serving:
+    assert request.serving is not None, "a target that names a model is begun with its version"
+    return request.serving
+
+
+def _call_of(
+    request: Request, parsed: Parsed, inputs: Columns, context: Columns, notes: dict[int, str]
+) -> Call:
+    assert request.caller is not None
+    return Call(
+        request.caller,
+        request.target.kind,
+        parsed.request,
+        inputs,
+        context,
+        parsed.rows,
+        request.began_ns,
+        notes,
+    )

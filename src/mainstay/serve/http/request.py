@@ -1,16 +1,17 @@
-"""One HTTP request as it arrives: its target, its headers, and its body within the limit."""
+"""What the head of an HTTP request says: its target, and the headers that mean something."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
-from mainstay.base.errors import InvalidRequest, NotFound, TooLarge, WrongMethod
-from mainstay.base.limits import BODY_MAX_BYTES, NAME_MAX_CHARACTERS
+from mainstay.access.model import Caller
+from mainstay.base.errors import NotFound, WrongMethod
+from mainstay.base.limits import NAME_MAX_CHARACTERS
+from mainstay.serve.engine import Serving
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
+"""Status, body and the headers beside the length."""
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -19,6 +20,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     kind: str
     model: str = ""
     version: str | None = None
+    name: str = ""
+    """The id of what is asked about, where that is not a model."""
 
 
 _PLAIN = {
@@ -55,7 +58,7 @@ def resolve(method: str, path: str) -> Target:
         case ["", "models", model, verb] if verb in _OF_MODEL:
             return Target(_allowed(method, path, *_OF_MODEL[verb]), _name(model))
         case ["", "decisions", decision]:
-            return Target(_allowed(method, path, "decision", "GET"), decision)
+            return Target(_allowed(method, path, "decision", "GET"), name=decision)
         case _:
             raise _no_such_path(path)
 
@@ -70,6 +73,8 @@ def _resolve_v2(method: str, path: str, model: str, rest: list[str]) -> Target:
     match rest:
         case []:
             return Target(_allowed(method, path, "model", "GET"), _name(model), version)
+        case ["config"]:
+            return Target(_allowed(method, path, "model-config", "GET"), _name(model), version)
         case ["ready"]:
             return Target(_allowed(method, path, "model-ready", "GET"), _name(model), version)
         case ["infer"]:
@@ -110,69 +115,41 @@ class Heads:
     content_type: str = ""
     content_length: int = 0
     json_length: int | None = None
+    expects_continue: bool = False
 
 
-def read_heads(headers: list[tuple[bytes, bytes]]) -> Heads:
-    """Pick out the headers that matter; header names are lower-case already."""
-    heads = Heads()
-    for name, value in headers:
-        if name == b"content-length":
-            heads.content_length = int(value)
-        elif name == b"content-type":
-            heads.content_type = value.decode("latin-1").lower()
-        elif name == b"authorization":
-            scheme, _, secret = value.decode("latin-1").partition(" ")
-            heads.key = secret.strip() if scheme.lower() == "bearer" else ""
-        elif name == b"inference-header-content-length":
-            heads.json_length = int(value) if value.isdigit() else -1
-    return heads
+def read_head(heads: Heads, name: bytes, value: bytes) -> None:
+    """Take in one header; its name is in lower case."""
+    if name == b"content-length":
+        heads.content_length = int(value) if value.isdigit() else 0
+    elif name == b"content-type":
+        heads.content_type = value.decode("latin-1").lower()
+    elif name == b"authorization":
+        scheme, _, secret = value.decode("latin-1").partition(" ")
+        heads.key = secret.strip() if scheme.lower() == "bearer" else ""
+    elif name == b"inference-header-content-length":
+        heads.json_length = int(value) if value.isdigit() and len(value) < 16 else -1
+    elif name == b"expect":
+        heads.expects_continue = value.lower() == b"100-continue"
+
+
+def unquoted(path: bytes) -> str:
+    """A path as people read it."""
+    if b"%" not in path:
+        return path.decode("latin-1")
+    return unquote(path.decode("latin-1"), errors="replace")
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One request whose target is known and whose body is still to be read."""
+    """A request whose head is known: what it asks, who asks, and which version is to answer."""
 
     target: Target
     heads: Heads
-    scope: Scope
-    receive: Receive
-
-    @property
-    def query(self) -> str:
-        """What stands behind the question mark."""
-        return self.scope["query_string"].decode("latin-1")
-
-    async def body(self) -> bytes:
-        """The whole body, refused as soon as it is known to be too large."""
-        return await _read_body(self.receive, self.heads)
-
-
-async def _read_body(receive: Receive, heads: Heads) -> bytes:
-    """The whole body, refused as soon as it is known to be too large."""
-    if heads.content_length > BODY_MAX_BYTES:
-        raise _too_large(heads.content_length)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
-    parts = [body]
-    size = len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidRequest("the connection ended before the body did", field="body")
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > BODY_MAX_BYTES:
-            raise _too_large(size)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large(size: int) -> TooLarge:
-    return TooLarge(
-        "this body is too large",
-        field="body",
-        rule="size",
-        got=size,
-        expected=f"at most {BODY_MAX_BYTES} bytes; send the rows in several requests",
-    )
+    query: bytes
+    caller: Caller | None
+    """Not there for what anybody may ask."""
+    serving: Serving | None
+    """There for every target that names a model."""
+    began_ns: int
+    without_body: bool = False
+    """Asked with HEAD: the answer is its head alone."""
