@@ -411,7 +411,7 @@ def _tensor_parameters(tensor: _Tensor, space: str | None) -> Any:
         elif key != "content_type" or value not in _HARMLESS_CONTENT_TYPES:
             known = ("binary_data_size", "space") if space else ("binary_data_size",)
             raise unknown(f"parameter of {tensor.name}", key, known)
-    if False:
+    if sent != space:
         raise InvalidRequest(
             f"{tensor.name} must say that it comes from the embedding space {space!r}",
             field=tensor.name,
