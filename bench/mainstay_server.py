@@ -32,7 +32,7 @@ def command(*words: str, workspace: Path) -> Any:
 
 
 def pack(model: str, onnx: Path, folder: Path, log: str) -> Path:
-    """A bundle of a benchmark model, made as a training script would make it."""
+    """Pack a benchmark model, as a training script would, into a workspace in a folder."""
     contract = folder / "contract.yaml"
     write_contract(contract, model, log)
     done = subprocess.run(
@@ -49,11 +49,8 @@ def pack(model: str, onnx: Path, folder: Path, log: str) -> Path:
 def _prepare(log: str):
     def prepare(setting: Setting) -> dict[str, str]:
         workspace = setting.folder / "workspace"
-        bundle = pack(setting.model, setting.onnx, setting.folder, log)
-        subprocess.run(
-            [*MAINSTAY, "init", str(workspace), "--json"], check=True, capture_output=True
-        )
-        command("deploy", str(bundle), workspace=workspace)
+        pack(setting.model, setting.onnx, setting.folder, log)
+        command("deploy", setting.model, workspace=workspace)
         key = command("key", "create", "bench", workspace=workspace)["key"]
         return {"Authorization": f"Bearer {key}"}
 

@@ -1,6 +1,8 @@
 """Pack a benchmark model as a training script would.
 
-python pack.py MODEL ONNX-FILE CONTRACT-FILE FOLDER      prints the bundle's path
+    python pack.py MODEL ONNX-FILE CONTRACT-FILE FOLDER
+
+keeps it in FOLDER/workspace, and prints where the bundle file is.
 """
 
 import sys
@@ -21,7 +23,9 @@ packed = mainstay.pack(
     contract=contract,
     confidence=(columns, classes),
     output="probabilities",
+    workspace=Path(folder, "workspace"),
     into=folder,
+    quiet=True,
     card={"snapshot": "seeded random rows"},
 )
 print(packed.file)
