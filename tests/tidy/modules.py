@@ -29,11 +29,13 @@ def imported_by(source: Source) -> set[str]:
     return found
 
 
-def dead_modules(package: Sequence[Source], tests: Sequence[Source] = ()) -> Iterator[str]:
-    """A module that nothing in the product imports is not part of it; twins in memory are there
-    for whoever tests a product of theirs, and are imported by the tests."""
-    imports = {source.path: imported_by(source) for source in (*package, *tests)}
-    product = {source.path for source in package}
+def dead_modules(
+    package: Sequence[Source], tests: Sequence[Source] = (), tools: Sequence[Source] = ()
+) -> Iterator[str]:
+    """A module that neither the product nor its tools import is not part of it; twins in memory
+    are there for whoever tests a product of theirs, and are imported by the tests."""
+    imports = {source.path: imported_by(source) for source in (*package, *tests, *tools)}
+    product = {source.path for source in (*package, *tools)}
     for source in package:
         own = module_of(source.path)
         if own in ENTRIES or source.path.endswith("/__init__.py"):

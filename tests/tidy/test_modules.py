@@ -16,7 +16,7 @@ HEAVY = frozenset({
 
 
 def test_no_module_is_dead():
-    assert list(modules.dead_modules(sources("src"), sources("tests"))) == []
+    assert list(modules.dead_modules(sources("src"), sources("tests"), sources("tools"))) == []
 
 
 def test_a_planted_dead_module_is_found():
@@ -25,7 +25,10 @@ def test_a_planted_dead_module_is_found():
     dead = Source("src/mainstay/c.py", "import mainstay.a\n")
     assert list(modules.dead_modules([live, used])) == []
     assert len(list(modules.dead_modules([live, used, dead]))) == 1
-    twin, test = Source("src/mainstay/memory.py", ""), Source("tests/t.py", "import mainstay.memory")
+    twin, test = (
+        Source("src/mainstay/memory.py", ""),
+        Source("tests/t.py", "import mainstay.memory"),
+    )
     assert len(list(modules.dead_modules([live, used, twin]))) == 1
     assert list(modules.dead_modules([live, used, twin], [test])) == []
 

@@ -44,6 +44,7 @@ PLANTED = [
     (rules.no_unpickling, "import pickle\n"),
     (rules.no_unpickling, "from joblib import load\n"),
     (rules.no_unpickling, "x = eval('1')\n"),
+    (rules.no_unpickling, "spec.loader.exec_module(module)\n"),
     (rules.no_unpickling, "x = load('a.npy', allow_pickle=True)\n"),
 ]
 
