@@ -202,7 +202,7 @@ def test_processes_are_kept_apart(place: Place):
         "COPY decisions TO 'out.csv'",
         "SELECT 1; SELECT 2",
         "",
-        "PRAGMA version",
+        "CHECKPOINT",
         "SET enable_external_access = true",
         "ATTACH 'other.db'",
         "INSTALL httpfs",

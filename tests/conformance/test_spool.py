@@ -132,6 +132,16 @@ def test_an_id_is_never_used_twice_and_the_others_are_kept(place: Place, spool: 
     assert ids(place) == [identity(0), identity(2)]
 
 
+def test_of_many_records_none_is_kept_when_the_last_is_wrong(place: Place, spool: Spool):
+    """L7: whole or not at all, also where it takes several statements."""
+    spool.append([batch(500, 1)])
+    with pytest.raises(InvalidUsage):
+        spool.append([event("e"), *(batch(n, 1) for n in range(150)), batch(500, 1)])
+    assert ids(place) == [identity(500)]
+    assert place.journal().query("SELECT * FROM events").num_rows == 0
+    assert durable(spool, batch(0, 1)) is None
+
+
 def test_a_run_without_rows_leaves_nothing(place: Place, spool: Spool):
     spool.append([batch(0, 0)])
     spool.append([batch(0, 1)])

@@ -95,6 +95,22 @@ def test_none_lost_none_twice_wherever_it_dies(
     assert not list((tmp_path / "lake").rglob("*.part"))
 
 
+def test_what_has_a_marker_is_never_sealed_again(
+    tmp_path: Path, name: str, journal: DiskJournal,
+):
+    """Readers may have opened its files: they stay as they are, and only the piece goes."""
+    def die(step: str) -> None:
+        if step == "marker on disk":
+            raise Killed
+
+    with pytest.raises(Killed):
+        seal_piece(tmp_path / "spool", tmp_path / "lake", name, 1, die)
+    files = {path: path.stat().st_ino for path in (tmp_path / "lake").rglob("*.*")}
+    assert journal.seal() == 0
+    assert {path: path.stat().st_ino for path in (tmp_path / "lake").rglob("*.*")} == files
+    assert piece_names(tmp_path / "spool") == []
+
+
 def test_the_marker_says_what_is_where(tmp_path: Path, name: str, journal: DiskJournal):
     journal.seal()
     (marker,) = Lake(tmp_path / "lake").markers(7)

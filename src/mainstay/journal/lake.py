@@ -227,8 +227,7 @@ def _write_file(
 
 
 def write_parquet(table: ArrowTable, file: BinaryIO) -> None:
-    """A table as Parquet. A dictionary would make all NaN of a column the same one, so only
-    columns of words have one."""
+    """A table as Parquet. Words repeat and get a dictionary; measured values seldom do."""
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
     pq.write_table(
         table, file, compression="zstd", use_dictionary=words, row_group_size=_ROW_GROUP
