@@ -23,7 +23,8 @@ TESTS ?= tests
 PYTEST ?= -n logical
 BENCH ?= full
 
-.PHONY: help demo test check format lock bench docs clients clean
+.PHONY: help demo test check check-style check-types check-arrows check-tidy format lock bench docs \
+  clients clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -35,12 +36,20 @@ demo: $(VENV)/.demo  ## Build, serve and replace a small model, then leave the s
 test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest $(PYTEST) $(TESTS)
 
-check: $(VENV)/.dev  ## Check style, types, the arrows between rooms, sizes, words and documents
+check: check-style check-types check-arrows check-tidy  ## Check style, types, arrows between rooms, sizes, words, documents
+
+check-style: $(VENV)/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+
+check-types: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check-arrows: $(VENV)/.dev
 	$(BIN)/lint-imports
-	$(BIN)/python tools/docs.py --check
+
+# The documents are among what it checks.
+check-tidy: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet -n 0 tests/tidy
 
 format: $(VENV)/.dev  ## Put the code into its one form
@@ -71,7 +80,7 @@ lock: .venv-lock/.made  ## Write the lock files anew (LOCK=--upgrade takes the n
 	  --output-file requirements/clients-$(client).txt &&) true
 
 clean:  ## Remove every environment, cache and build
-	rm -rf $(VENV) .venv-lock .venv-clients .venv-peers build dist .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .venv-lock .venv-clients .venv-peers .venv-demo build dist .pytest_cache .ruff_cache \
 	  .hypothesis .import_linter_cache demo-workspace
 
 # A changed lock makes a new environment, so that nothing of the old one is left in it.
