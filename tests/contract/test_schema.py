@@ -16,6 +16,7 @@ from mainstay.contract.model import (
     Ranking,
     Text,
     Timestamp,
+    Vector,
 )
 from mainstay.contract.schema import answer_schema, context_schema, inputs_schema
 from mainstay.contract.values import Checker
@@ -57,6 +58,17 @@ def test_schema_and_checker_agree(inputs, data):
     if {problem.rule for problem in problems} <= beyond_schema and problems:
         return
     assert allowed == (problems == []), (row, problems)
+
+
+def test_the_length_of_a_vector_is_exact():
+    """S3: a list that is one too short or too long is forbidden, as the checker refuses it."""
+    contract = Contract(model="m", inputs={"v": Vector(length=2)}, output=NumberOutput())
+    validator = jsonschema_rs.Draft202012Validator(inputs_schema(contract))
+    assert [validator.is_valid({"v": [0.5] * length}) for length in (1, 2, 3)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_context_schema():

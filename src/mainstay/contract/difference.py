@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mainstay.contract.document import setting_name
 from mainstay.contract.model import Context, Contract, FromRequest, Input, Output
+from mainstay.contract.words import setting_name
 
 _NAMED: Final = ("inputs", "context", "lookups")
 _ABSENT: Final[Any] = object()

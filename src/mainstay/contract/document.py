@@ -14,9 +14,7 @@ import yaml
 
 from mainstay.base.errors import InvalidContract
 from mainstay.base.limits import CONTRACT_DEPTH_MAX, CONTRACT_MAX_BYTES, CONTRACT_MISTAKES_MAX
-
-Setting = tuple[str | int, ...]
-"""Where a value stands: the names (and list positions) that lead to it."""
+from mainstay.contract.words import Setting, setting_name
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -79,17 +77,6 @@ class Document(NamedTuple):
     value: Any
     places: dict[Setting, Place]
     mistakes: list[Mistake]
-
-
-def setting_name(setting: Setting) -> str:
-    """A setting as people write it: `inputs.amount.values[2]`."""
-    text = ""
-    for part in setting:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += f".{part}" if text else part
-    return text
 
 
 def read_document(text: str, file: str) -> Document:

@@ -23,9 +23,7 @@ from mainstay.contract.document import (
     InvalidContractFile,
     Mistake,
     Place,
-    Setting,
     read_document,
-    setting_name,
 )
 from mainstay.contract.model import (
     Context,
@@ -46,6 +44,7 @@ from mainstay.contract.shape import (
     infer_tags,
     shape_faults,
 )
+from mainstay.contract.words import Setting, setting_name
 
 _KINDS_OF_SOURCE: Final = {
     "context": frozenset({"lookup", "value"}),

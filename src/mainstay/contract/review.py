@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from mainstay.contract.document import Document, Place, Setting, setting_name
+from mainstay.contract.document import Document, Place
 from mainstay.contract.load import (
     becomes_another,
     is_value,
@@ -19,6 +19,7 @@ from mainstay.contract.load import (
 )
 from mainstay.contract.model import Contract, FromLookup, FromRequest, Kind, Ranking
 from mainstay.contract.shape import GIVEN_IN_FILE, default_at, infer_tags
+from mainstay.contract.words import Setting, setting_name
 
 Idle = tuple[str, str, str]
 

@@ -27,7 +27,6 @@ from mainstay.base.limits import (
     WORDS_MAX_CHARACTERS,
 )
 from mainstay.contract.columns import MATRIX
-from mainstay.contract.document import Setting
 from mainstay.contract.fields import FLOAT_MAX, compile_field, plain
 from mainstay.contract.model import (
     Category,
@@ -56,7 +55,7 @@ from mainstay.contract.model import (
 )
 from mainstay.contract.shape import Fault
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
-from mainstay.contract.words import did_you_mean, one_of
+from mainstay.contract.words import Setting, did_you_mean, one_of
 
 _MODEL_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{NAME_MAX_CHARACTERS - 1}}}")
 _FUNCTION_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")

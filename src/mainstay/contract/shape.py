@@ -12,9 +12,8 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract.document import Setting
 from mainstay.contract.model import Contract
-from mainstay.contract.words import did_you_mean, one_of
+from mainstay.contract.words import Setting, did_you_mean, one_of
 
 GIVEN_IN_FILE: Final = "extends"
 """The one setting of a file that is not part of the contract it makes."""

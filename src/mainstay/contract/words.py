@@ -1,8 +1,11 @@
-"""Words for people who mistyped: what they may have meant, and what there is to choose from."""
+"""Words for people who mistyped: where, what they may have meant, and what there is to choose."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Final
+
+Setting = tuple[str | int, ...]
+"""Where a value stands: the names (and list positions) that lead to it."""
 
 _OTHER_NAMES: Final = {
     "float": "number",
@@ -79,3 +82,14 @@ def one_of(choices: Iterable[str]) -> str:
     known = list(choices)
     more = f", … ({len(known)} in all)" if len(known) > _SHOWN_MAX else ""
     return ", ".join(known[:_SHOWN_MAX]) + more
+
+
+def setting_name(setting: Setting) -> str:
+    """A setting as people write it: `inputs.amount.values[2]`."""
+    text = ""
+    for part in setting:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
