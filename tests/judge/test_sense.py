@@ -48,6 +48,8 @@ def test_rounding_of_narrow_floats_is_forgiven():
     """S19: 1 + 1e-7 is what a 32-bit softmax calls 1."""
     output = np.array([[1.0000001, 0.0], [0.9998, -1e-7]], dtype=np.float32)
     assert sense(Probability(classes=("a", "b")))(output).tolist() == [True, True]
+    beyond = np.array([[1.0005, 0.0], [0.0, 1.0005]])  # the sum alone would let it through
+    assert sense(Probability(classes=("a", "b")))(beyond).tolist() == [False, False]
 
 
 @pytest.mark.parametrize(
