@@ -135,6 +135,20 @@ def test_a_file_too_many_too_few_or_exchanged_is_named(folder: Path, packed: Pac
         verify_folder(folder, "0" * 64)
 
 
+def test_a_file_exchanged_with_care_is_refused(folder: Path, packed: Packed, tmp_path: Path):
+    """S9: a flawless zip of other content, checksums and all, still does not fit the manifest."""
+    victim = folder / packed.manifest.runs.file
+    victim.write_bytes(victim.read_bytes()[::-1])
+    write_archive(folder, tmp_path / "crafted.mainstay")
+    with zipfile.ZipFile(tmp_path / "crafted.mainstay") as opened:
+        assert opened.testzip() is None
+    with pytest.raises(InvalidBundle, match="was changed"):
+        unpack(tmp_path / "crafted.mainstay", tmp_path / "other")
+    with pytest.raises(InvalidBundle, match="was changed"):
+        check_archive(tmp_path / "crafted.mainstay")
+    assert list((tmp_path / "other").iterdir()) == []
+
+
 def test_another_fingerprint_is_refused(packed: Packed, tmp_path: Path):
     """S9: who asks for one version never gets another."""
     with pytest.raises(InvalidBundle, match="another version"):

@@ -109,16 +109,6 @@ def _wrong_shape(array: npt.NDArray[Any], expected: str) -> ModelFailed:
     )
 
 
-def check_answer(output: Output, raw: Column, rows: int) -> None:
-    """Refuse a raw output that does not have the contract's shape and type."""
-    width = width_of(output)
-    shape = (rows,) if width is None else (rows, width)
-    kind = "i" if isinstance(output, Label) else "f"
-    if raw.shape != shape or raw.dtype.kind != kind:
-        what = "class numbers" if kind == "i" else "floats"
-        raise _wrong_shape(raw, f"{what} in the shape {list(shape)}")
-
-
 def chosen_classes(output: Output, raw: Column) -> npt.NDArray[np.int64]:
     """The index of the class that is answered, for outputs that have classes."""
     if isinstance(output, Label):

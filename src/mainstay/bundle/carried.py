@@ -24,7 +24,7 @@ class _CheckedSource(importlib.abc.InspectLoader):
     def __init__(self, source: str) -> None:
         self._source = source
 
-    def get_source(self, fullname: str) -> str:  # noqa: ARG002  # because import machinery names it
+    def get_source(self, fullname: str) -> str:  # because import machinery names it
         return self._source
 
 
@@ -57,7 +57,8 @@ def forget_with(owner: object, module: ModuleType) -> None:
 
 def _forget(name: str, module: Callable[[], ModuleType | None]) -> None:
     mine = module()
-    if mine is None or sys.modules.get(name) is mine:
+    # Another load of the same version may have taken the name since.
+    if mine is not None and sys.modules.get(name) is mine:
         sys.modules.pop(name, None)
 
 

@@ -94,7 +94,7 @@ def convert(trained: TrainedModel, given: Given, expected: Column, trial: Trial)
     for way in trained.ways():
         try:
             candidate = way(given)
-        except InvalidUsage as error:
+        except MainstayError as error:
             against.append(error.message)
             continue
         part = part_of(candidate, trial)

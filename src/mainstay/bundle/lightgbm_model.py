@@ -67,7 +67,7 @@ class LightGbmModel:
         return None, "number"
 
     def layout(
-        self, features: Columns, form: str  # noqa: ARG002  # because the port asks it of all
+        self, features: Columns, form: str  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """Always one matrix."""
         return "matrix"

@@ -20,8 +20,9 @@ def measure(output: Output, raw: Column, labels: Column) -> dict[str, float]:
     """The metrics that belong to a kind of output."""
     if isinstance(output, NumberOutput):
         numbers: _Floats = labels.astype(np.float64)
+        answers: _Floats = raw.astype(np.float64)
         known = np.logical_not(np.isnan(numbers))
-        return _number_metrics(raw.astype(np.float64)[known], numbers[known])
+        return _number_metrics(answers[known], numbers[known])
     if isinstance(output, (Probability, Label)):
         known = labels >= 0
         return _class_metrics(output, raw[known], labels[known].astype(np.int64))
@@ -41,7 +42,8 @@ def _number_metrics(got: _Floats, labels: _Floats) -> dict[str, float]:
 def _class_metrics(output: Probability | Label, raw: Column, labels: _Indices) -> dict[str, float]:
     if not labels.size:
         return {}
-    metrics = {"accuracy": float(np.mean(chosen_classes(output, raw) == labels))}
+    right: npt.NDArray[np.bool_] = chosen_classes(output, raw) == labels
+    metrics = {"accuracy": float(right.mean())}
     if isinstance(output, Probability):
         probabilities = raw.astype(np.float64)
         metrics["log_loss"] = log_loss(probabilities, labels)

@@ -55,7 +55,10 @@ def read_onnx(model: Any) -> Any:
         try:
             model = path.read_bytes()
         except OSError as error:
-            raise InvalidUsage(f"the ONNX model cannot be read: {error}", field="model") from error
+            raise InvalidUsage(
+                f"the ONNX model cannot be read: {error}", field="model",
+                expected="the path of an ONNX file",
+            ) from error
     if isinstance(model, (bytes, bytearray)):
         try:
             return onnx.load_model_from_string(bytes(model))
@@ -116,7 +119,7 @@ class OnnxModel:
         self.parameters: dict[str, Any] = {}
 
     def layout(
-        self, features: Columns, form: str  # noqa: ARG002  # because the port asks it of all
+        self, features: Columns, form: str  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """As the graph says."""
         return "matrix" if self._matrix else "columns"

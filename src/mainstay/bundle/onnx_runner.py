@@ -70,7 +70,9 @@ class OnnxRunner:
                     field="features", rule="features", got=", ".join(strangers[:20]),
                     expected=", ".join(manifest.features[:20]),
                 )
-        self._matrix_name, (self._matrix_type, _) = next(iter(self._inputs.items()))
+        self._matrix_name, (matrix_type, _) = next(iter(self._inputs.items()))
+        # Compared by identity on the hot path: NumPy has one object for each plain type.
+        self._matrix_type = np.dtype(matrix_type)
 
     def _check_matrix(self, session: Any, features: int) -> None:
         nodes = session.get_inputs()
@@ -87,7 +89,7 @@ class OnnxRunner:
         """One matrix, or one tensor [rows, 1] per feature, through the session."""
         if self._matrix:
             matrix = features[MATRIX]
-            if matrix.dtype != self._matrix_type:
+            if matrix.dtype is not self._matrix_type:
                 matrix = matrix.astype(self._matrix_type)
             raw = self._run(self._output, {self._matrix_name: matrix})[0]
             return self._shape(raw, matrix.shape[0])

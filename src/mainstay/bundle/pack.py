@@ -304,7 +304,8 @@ class _Version:
     def _seal(
         self, manifest: Manifest, files: dict[str, bytes], into: Path, key: Path | None
     ) -> Packed:
-        raw = msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1)
+        # Never sorted: the order of the inputs is the order of the columns of a matrix.
+        raw = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         fingerprint = fingerprint_of(raw)
         with tempfile.TemporaryDirectory(prefix="mainstay-pack-") as temporary:
             folder = Path(temporary) / "bundle"

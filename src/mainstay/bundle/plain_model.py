@@ -50,7 +50,7 @@ class PlainModel:
         self.parameters = json_parameters(dict(model.__dict__))
 
     def layout(
-        self, features: Columns, form: str  # noqa: ARG002  # because the port asks it of all
+        self, features: Columns, form: str  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """As it was trained."""
         return "matrix" if form == "matrix" else "columns"

@@ -176,7 +176,7 @@ class _Collected:
 
 def _literal_text(value: Any) -> str | None:
     """Source that gives exactly this value, or None."""
-    kind = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]  # because it may be any
     if value is None or kind in (bool, int, str, bytes):
         return repr(value)
     if kind is float:
@@ -249,9 +249,9 @@ def definition_of(value: Any, user: str) -> tuple[str, Any, dict[str, Any]]:
 def _code_of(value: Any) -> types.CodeType | None:
     if isinstance(value, types.FunctionType):
         return value.__code__
-    members: dict[str, Any] = dict(vars(value))
-    for member in members.values():
-        one: Any = getattr(member, "__func__", member)
+    names: list[str] = list(value.__dict__)
+    for name in names:
+        one: Any = getattr(value.__dict__[name], "__func__", value.__dict__[name])
         function: Any = getattr(one, "fget", None) or one
         # Methods that a decorator made (a dataclass's __init__) have no lines of their own.
         if (

@@ -62,7 +62,8 @@ def json_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         if value is None or isinstance(value, (bool, int, str)):
             kept[str(name)] = value
         elif isinstance(value, float):
-            kept[str(name)] = value if value - value == 0 else str(value)
+            # A NumPy float is a float to Python and a stranger to JSON.
+            kept[str(name)] = float(value) if value - value == 0 else str(float(value))
         elif (is_list(value) or is_tuple(value)) and all(
             isinstance(item, (bool, int, str)) for item in value
         ):

@@ -127,6 +127,10 @@ class _Heard(msgspec.Struct, frozen=True):
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    if "PYTHONPATH" in kept:
+        # The child runs in another folder, where a relative path would mean something else.
+        paths = kept["PYTHONPATH"].split(os.pathsep)
+        kept["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in paths)
     # One thread: the memory limit counts address space, and a process with one thread can give up
     # its network.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -78,7 +78,7 @@ class XgboostModel:
         return None, "number"
 
     def layout(
-        self, features: Columns, form: str  # noqa: ARG002  # because the port asks it of all
+        self, features: Columns, form: str  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """Always one matrix."""
         return "matrix"
