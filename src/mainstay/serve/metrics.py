@@ -13,9 +13,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from mainstay.base.clock import Clock
 from mainstay.serve.machine import MachineUse, ProcessUse, process_use
@@ -332,23 +329,27 @@ class Metrics:
         families += _slot_families(snapshots, now_ns)
         if machine is not None:
             families += _machine_families(machine)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Page(families))
-        return generate_latest(registry)
+        return _page(families)
 
 
-class _Page(Collector):
-    """Families that were counted elsewhere, in the form the exposition writer wants."""
+def _page(families: Sequence[Family]) -> bytes:
+    """Families in the text form of Prometheus, written by its own library, which is imported here
+    so that a worker answers its first request without it."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
 
-    def __init__(self, families: Sequence[Family]) -> None:
-        self._families = families
+    class Page(Collector):
+        def collect(self) -> Iterable[Metric]:
+            for family in families:
+                metric = Metric(family.name, family.about, family.kind)
+                for sample in family.samples:
+                    metric.add_sample(sample.name, sample.labels, sample.value)
+                yield metric
 
-    def collect(self) -> Iterable[Metric]:
-        for family in self._families:
-            metric = Metric(family.name, family.about, family.kind)
-            for sample in family.samples:
-                metric.add_sample(sample.name, sample.labels, sample.value)
-            yield metric
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Page())
+    return generate_latest(registry)
 
 
 def decode_snapshot(data: bytes | None) -> Snapshot | None:

@@ -2,7 +2,7 @@
 
 Each is called in a thread and waited for with the contract's time-out, so a source may be slow;
 it raises `ModelFailed` with words when it fails, and the contract's stand-in is used. Answers are
-bounded in size. SQLAlchemy is imported only for a version that declares a SQL source.
+bounded in size. A library is imported only for a version whose contract needs it.
 """
 
 import os
@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import urllib3
 
 from mainstay.base.errors import InvalidContract, ModelFailed
 from mainstay.contract.model import FunctionSource, HttpSource, Source, SqlSource
@@ -31,10 +30,11 @@ class HttpLookup:
 
     def __init__(self, template: str) -> None:
         self._template = template
-        self._pool = urllib3.PoolManager(
+        self._urllib3 = import_module("urllib3")
+        self._pool = self._urllib3.PoolManager(
             maxsize=_CONNECTIONS,
             retries=False,
-            timeout=urllib3.Timeout(connect=_PATIENCE_SECONDS, read=_PATIENCE_SECONDS),
+            timeout=self._urllib3.Timeout(connect=_PATIENCE_SECONDS, read=_PATIENCE_SECONDS),
         )
 
     def fetch(self, keys: Sequence[Any]) -> Mapping[Any, Mapping[str, Any]]:
@@ -48,7 +48,7 @@ class HttpLookup:
             body = answer.read(_ANSWER_MAX_BYTES + 1)
             answer.drain_conn()
             answer.release_conn()
-        except urllib3.exceptions.HTTPError as error:
+        except self._urllib3.exceptions.HTTPError as error:
             raise ModelFailed(f"the look-up's server did not answer: {error}") from error
         if answer.status == 404:
             return None

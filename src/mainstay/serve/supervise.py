@@ -40,6 +40,7 @@ READY_MAX_SECONDS = 120.0
 """A new worker that is not ready by then is given up, and the old ones stay."""
 _BACKOFF_FIRST_SECONDS = 0.25
 _BACKOFF_MAX_SECONDS = 30.0
+_KEEPER_WAITS_SECONDS = 2.0
 _TICK_SECONDS = 0.05
 _IDLE_SECONDS = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -91,6 +92,8 @@ class Plan:
     keeper: Command
     environment: Mapping[str, str] | None = None
     grace_seconds: float = GRACE_SECONDS
+    workers_first: bool = False
+    """The workers know what to serve already, so the keeper lets one of them start first."""
 
 
 @dataclass(slots=True)
@@ -159,6 +162,7 @@ class Supervisor:
         self._killed = False
         self._announced = False
         self._started_ns = clock.now_ns()
+        self._began_at = self._now()
         self._keeper = _Place("keeper", 0)
         self._workers = [_Place("worker", slot) for slot in range(plan.workers)]
         self._to_replace: list[_Place] = []
@@ -263,9 +267,18 @@ class Supervisor:
 
     def _start_due(self) -> None:
         now = self._now()
-        for place in self._places():
-            if place.process is None and place.start_due <= now:
-                self._start(place)
+        for worker in self._workers:
+            if worker.process is None and worker.start_due <= now:
+                self._start(worker)
+        keeper = self._keeper
+        if keeper.process is None and keeper.start_due <= now and not self._keeper_waits(now):
+            self._start(keeper)
+
+    def _keeper_waits(self, now: float) -> bool:
+        """Whether the keeper's start would only delay the first answer."""
+        if not self._plan.workers_first or now - self._began_at > _KEEPER_WAITS_SECONDS:
+            return False
+        return not any(worker.ready for worker in self._workers)
 
     def _start(self, place: _Place) -> None:
         build = self._plan.keeper if place.role == "keeper" else self._plan.worker

@@ -34,7 +34,7 @@ from mainstay.base.limits import (
     PIPELINED_MAX,
     URL_MAX_BYTES,
 )
-from mainstay.serve.http.request import Heads, Reply, Request, read_head, unquoted
+from mainstay.serve.http.request import Heads, Reply, Request, read_heads, unquoted
 from mainstay.serve.http.status import error_body, headers_of, status_of
 
 REQUEST_MAX_SECONDS = 30.0
@@ -124,8 +124,7 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._url = b""
         self._heads = Heads()
-        self._head_bytes = 0
-        self._head_count = 0
+        self._headers: list[tuple[bytes, bytes]] = []
         self._begun: Request | Reply | None = None
         self._parts: list[bytes] = []
         self._size = 0
@@ -192,19 +191,17 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """One header; what comes behind the body is no header any more."""
-        if self._begun is not None:
-            return
-        value = value or b""
-        self._head_count += 1
-        self._head_bytes += len(name) + len(value)
-        if self._head_count > HEADERS_MAX or self._head_bytes > HEADERS_MAX_BYTES:
-            self._begun = _too_large("headers", self._head_bytes, HEADERS_MAX_BYTES)
-            return
-        read_head(self._heads, name.lower(), value)
+        if self._begun is None:
+            self._headers.append((name, value or b""))
 
     def on_headers_complete(self) -> None:
         """The head is whole: refuse what will be refused anyway before its body comes."""
+        headers = self._headers
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > HEADERS_MAX or size > HEADERS_MAX_BYTES:
+            self._begun = _too_large("headers", size, HEADERS_MAX_BYTES)
         if self._begun is None:
+            read_heads(self._heads, headers)
             try:
                 url = httptools.parse_url(self._url)
                 method = self._parser.get_method().decode("ascii")

@@ -118,19 +118,23 @@ class Heads:
     expects_continue: bool = False
 
 
-def read_head(heads: Heads, name: bytes, value: bytes) -> None:
-    """Take in one header; its name is in lower case."""
-    if name == b"content-length":
-        heads.content_length = int(value) if value.isdigit() else 0
-    elif name == b"content-type":
-        heads.content_type = value.decode("latin-1").lower()
-    elif name == b"authorization":
-        scheme, _, secret = value.decode("latin-1").partition(" ")
-        heads.key = secret.strip() if scheme.lower() == "bearer" else ""
-    elif name == b"inference-header-content-length":
-        heads.json_length = int(value) if value.isdigit() and len(value) < 16 else -1
-    elif name == b"expect":
-        heads.expects_continue = value.lower() == b"100-continue"
+def read_heads(heads: Heads, headers: list[tuple[bytes, bytes]]) -> None:
+    """Pick out the headers that matter."""
+    for name, value in headers:
+        match name.lower():
+            case b"content-length":
+                heads.content_length = int(value) if value.isdigit() else 0
+            case b"content-type":
+                heads.content_type = value.decode("latin-1").lower()
+            case b"authorization":
+                scheme, _, secret = value.decode("latin-1").partition(" ")
+                heads.key = secret.strip() if scheme.lower() == "bearer" else ""
+            case b"inference-header-content-length":
+                heads.json_length = int(value) if value.isdigit() and len(value) < 16 else -1
+            case b"expect":
+                heads.expects_continue = value.lower() == b"100-continue"
+            case _:
+                pass
 
 
 def unquoted(path: bytes) -> str:
