@@ -1,5 +1,6 @@
 """The command line: `mainstay COMMAND`. Each command's module is imported when it is called."""
 
+import difflib
 import importlib
 import io
 import sys
@@ -9,8 +10,8 @@ import click
 _COMMANDS = {
     "init": "mainstay.cli.serving:init",
     "up": "mainstay.cli.serving:up",
-    "demo": "mainstay.cli.demo:demo",
-    "pack": "mainstay.cli.versions:pack",
+    "demo": "mainstay.cli.demo.command:demo",
+    "pack": "mainstay.cli.packing:pack",
     "check": "mainstay.cli.versions:check",
     "diff": "mainstay.cli.versions:diff",
     "deploy": "mainstay.cli.routing:deploy",
@@ -25,13 +26,15 @@ _COMMANDS = {
 class _Lazy(click.Group):
     """Commands in the order in which people need them, each loaded when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # because click calls it with a context
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         place = _COMMANDS.get(cmd_name)
         if place is None:
-            return super().get_command(ctx, cmd_name)
+            near = difflib.get_close_matches(cmd_name, _COMMANDS, 1)
+            guess = f"; did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"there is no command '{cmd_name}'{guess}")
         module, _, name = place.partition(":")
         found = getattr(importlib.import_module(module), name)
         assert isinstance(found, click.Command)

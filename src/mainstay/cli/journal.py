@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
 
-from mainstay.cli.output import NOT_SO, Ending, Output, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.wiring.workspace import open_workspace
 
 _CELL_MAX = 60
@@ -29,7 +28,7 @@ Examples:
               help="How many rows to show on a terminal.")  # fmt: skip
 @in_workspace
 @speaking
-def query(output: Output, sql: str, as_csv: bool, most: int, workspace: str | None) -> None:  # noqa: FBT001  # because each is an option of the command
+def query(output: Output, sql: str, as_csv: bool, most: int, workspace: str | None) -> None:
     """Ask the journal with one SELECT over the views `decisions` and `events`.
 
     Sees every decision up to this moment, also those of running servers.
@@ -51,6 +50,8 @@ def query(output: Output, sql: str, as_csv: bool, most: int, workspace: str | No
     numeric = {field.name for field in table.schema if _is_number(str(field.type))}
     heads = [(">" if name in numeric else "") + name for name in names]
     output.table(heads, [[_cell(row[name]) for name in names] for row in shown])
+    if not table.num_rows:
+        output.note("no rows")
     if table.num_rows > most:
         output.note(f"{table.num_rows - most:,} more rows; --rows N or --csv shows them")
 

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from mainstay.access.keys import create_key, list_keys, revoke_key
 from mainstay.bundle.signing import new_key, public_key
-from mainstay.cli.output import Output, in_workspace, speaking
+from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.wiring.workspace import open_workspace
 
 

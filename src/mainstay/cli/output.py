@@ -10,16 +10,16 @@ import functools
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from mainstay.base.errors import InvalidUsage, MainstayError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FINE, NOT_SO, USAGE = 0, 1, 2
 _GOT_MAX = 300
@@ -28,15 +28,32 @@ _PIPE_WIDTH = 500
 P = ParamSpec("P")
 
 
+def escape(text: str) -> str:
+    """Text in which nothing is taken for markup."""
+    from rich.markup import escape as escaped
+
+    return escaped(text)
+
+
 class Output:
     """Where a command speaks."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+
+    @cached_property
+    def _people(self) -> "Console":
+        from rich.console import Console
+
         # Into a file or a pipe, a table is as wide as it needs to be.
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        self._people = Console(highlight=False, soft_wrap=True, width=width)
-        self._aside = Console(stderr=True, highlight=False, soft_wrap=True)
+        return Console(highlight=False, soft_wrap=True, width=width)
+
+    @cached_property
+    def _aside(self) -> "Console":
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:
         """A line of the answer, for people; may hold markup."""
@@ -52,6 +69,8 @@ class Output:
         """Rows under heads; heads that begin with `>` are for numbers."""
         if self.as_json:
             return
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False, header_style="bold")
         for head in heads:
             right = head.startswith(">")
@@ -80,6 +99,14 @@ class Output:
         if self.as_json or not self._aside.is_terminal:
             yield lambda _done: None
             return
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (SpinnerColumn(), TextColumn("{task.description}"))
         bar = (BarColumn(),) if total is not None else ()
         with Progress(

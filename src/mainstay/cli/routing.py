@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.markup import escape
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.cli.output import NOT_SO, Ending, Output, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.release.model import Deployed
 from mainstay.wiring.duties import FOLLOW_DUTY, OrderWriter
 from mainstay.wiring.running import Reached, Server

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
 
 from mainstay.base.errors import MainstayError
-from mainstay.cli.output import Output, in_workspace, speaking
+from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic

@@ -1,17 +1,16 @@
-"""`mainstay pack`, `check` and `diff`: versions and contracts before they serve."""
+"""`mainstay check` and `mainstay diff`: contracts and versions before they serve."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.archive import SUFFIX, check_archive
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.trial import TrialResult
-from mainstay.cli.output import NOT_SO, Ending, Output, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.routing import model_and_number
 from mainstay.contract.difference import Change, difference
 from mainstay.contract.load import load_contract
@@ -35,7 +34,7 @@ Examples:
 @click.option("--strict", is_flag=True, help="Settings without an effect fail the check, too.")
 @in_workspace
 @speaking
-def check(output: Output, what: str, strict: bool, workspace: str | None) -> None:  # noqa: FBT001  # because it is an option of the command
+def check(output: Output, what: str, strict: bool, workspace: str | None) -> None:
     """Check a contract, a bundle file or a version, without letting it go live.
 
     Exits 1 when something is wrong.
@@ -102,7 +101,7 @@ def _show_trial(output: Output, manifest: Manifest, fingerprint: str, tried: Tri
         figures = "  ".join(f"{name} {value:.4g}" for name, value in tried.metrics.items())
         output.say(f"  [dim]metrics[/]   {escape(figures)}")
     output.say(
-        f"  [dim]speed[/]     {tried.call_us:.0f} µs one row, {tried.row_us:.1f} µs a row in "
+        f"  [dim]speed[/]     {tried.call_us:.0f} µs one row, {tried.row_us:.2g} µs a row in "
         f"batches, loaded in {tried.load_ms:.0f} ms, "
         f"{tried.peak_resident_bytes / 2**20:.0f} MiB"
     )

@@ -114,7 +114,7 @@ def _compare(where: str, recorded: Columns, replayed: Columns, names: tuple[str,
     for name in sorted({*recorded, *replayed}):
         before, after = recorded.get(name), replayed.get(name)
         place = where if name in {MATRIX, _OUTPUT} else f"{where}.{name}"
-        if before is None or after is None or before.shape != after.shape:
+        if before is None or after is None or _form(before) != _form(after):
             differences.append(
                 Difference(row=0, where=place, recorded=_form(before), replayed=_form(after))
             )
@@ -139,7 +139,7 @@ def _compare_columns(before: Column, after: Column) -> tuple[npt.NDArray[np.intp
     if before.dtype.kind != "f" or after.dtype.kind != "f":
         places = np.argwhere(before != after)
         return places, float("inf") if len(places) else 0.0
-    same = _bits(before) == _bits(after) if before.dtype == after.dtype else before == after
+    same = _bits(before) == _bits(after)
     places = np.argwhere(~same)
     if not len(places):
         return places, 0.0

@@ -73,6 +73,7 @@ def serve(places: Places, how: Serving, has_keys: Callable[[], bool], say: Say) 
             workers=how.workers or places.settings.workers,
             worker=lambda slot, fd, line: _worker(places, slot, fd, line, local=local),
             keeper=lambda _slot, _fd, line: _keeper(places, line),
+            workers_first=(places.run / "orders.json").exists(),
         )
         return Supervisor(plan, listening, SystemClock(), say).run()
 

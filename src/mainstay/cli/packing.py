@@ -1,0 +1,181 @@
+"""`mainstay pack`: a version from files, for models that no Python training script packs."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.library import library
+from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.wiring.packing import pack as pack_version
+
+_MODELS = ".onnx (ONNX), .txt (LightGBM), .ubj or .json (XGBoost)"
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  mainstay pack fraud --model fraud.onnx --confidence test.csv --label is_fraud \\
+      --features features.py:extract --into release/
+
+\b
+At the end of a training script, one call does the same and takes the model as it is:
+  mainstay.pack("fraud", model=model, features=extract, confidence=(X_test, y_test))
+"""
+)
+@click.argument("name")
+@click.option("--model", required=True, type=_FILE, help=f"The model: {_MODELS}.")
+@click.option("--confidence", required=True, type=_FILE,
+              help="Rows the model was not trained on: .csv or .parquet.")  # fmt: skip
+@click.option("--label", metavar="COLUMN", help="The column of these rows that holds the truth.")
+@click.option("--features", metavar="FILE.py:FUNCTION",
+              help="The function that makes the model's features of the inputs.")  # fmt: skip
+@click.option("--contract", type=_FILE,
+              help="The contract; by default contracts/NAME.yaml, else inferred.")  # fmt: skip
+@click.option("--output", "model_output", metavar="OUTPUT",
+              help="The output of an ONNX model to use.")  # fmt: skip
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Also leave the bundle file here.")  # fmt: skip
+@in_workspace
+@speaking
+def pack(  # noqa: PLR0913
+    output: Output,
+    name: str,
+    *,
+    model: Path,
+    confidence: Path,
+    label: str | None,
+    features: str | None,
+    contract: Path | None,
+    model_output: str | None,
+    into: Path | None,
+    workspace: str | None,
+) -> None:
+    """Make a version NAME of a model in a file, and keep it in the workspace.
+
+    The model's own answers are compared with those of the packed one on every row of the
+    confidence set, and the version is loaded once in a child process.
+    """
+    rows, truth = _rows(confidence, label)
+    with output.working(f"Packing {model.name}: converting, comparing, a first load in a child"):
+        packed = pack_version(
+            name,
+            model=_model(model),
+            confidence=rows if truth is None else (rows, truth),
+            features=None if features is None else _function(features),
+            contract=contract,
+            output=model_output,
+            workspace=workspace,
+            into=into,
+            quiet=True,
+        )
+    output.result(
+        {
+            "version": packed.version,
+            "file": packed.file,
+            "contract": packed.contract,
+            "inferred": packed.inferred,
+            "trial": packed.trial,
+            "card": packed.manifest.card,
+        }
+    )
+    first, *others = str(packed).splitlines()
+    output.say(f"[bold green]✓[/] {escape(first)}")
+    for line in others:
+        output.say(escape(line))
+    if packed.file is not None:
+        output.say(f"  file       {escape(packed.file)}")
+
+
+def _model(path: Path) -> Any:
+    """The trained model in a file, by the file's ending."""
+    if path.suffix == ".onnx":
+        return path
+    try:
+        if path.suffix == ".txt":
+            lightgbm = library("lightgbm", "reading a LightGBM model")
+            return lightgbm.Booster(model_file=str(path))
+        if path.suffix in {".ubj", ".json"}:
+            xgboost = library("xgboost", "reading an XGBoost model")
+            booster = xgboost.Booster()
+            booster.load_model(str(path))
+            return booster
+    except ValueError as error:
+        raise InvalidUsage(f"{path} is not a model: {error}", field="model") from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("lightgbm", "xgboost")):
+            raise
+        raise InvalidUsage(f"{path} is not a model: {error}", field="model") from error
+    advice = "; a pickle cannot be packed from a file: call mainstay.pack in the training script"
+    raise InvalidUsage(
+        f"{path.name} is in no format that a file is packed from",
+        field="model",
+        got=path.suffix or "no ending",
+        expected=_MODELS + advice,
+    )
+
+
+def _rows(path: Path, label: str | None) -> tuple[Any, Any]:
+    """The confidence set as an Arrow table, and the truth where a column holds it."""
+    readers = {".csv": ("pyarrow.csv", "read_csv"), ".parquet": ("pyarrow.parquet", "read_table")}
+    if path.suffix not in readers:
+        raise InvalidUsage(
+            f"{path.name} is not a table that can be read",
+            field="confidence",
+            got=path.suffix,
+            expected=".csv (with names in the first line) or .parquet",
+        )
+    module, function = readers[path.suffix]
+    try:
+        table: Any = getattr(library(module, "reading a table"), function)(str(path))
+    except (ValueError, OSError) as error:
+        raise InvalidUsage(f"{path} cannot be read: {error}", field="confidence") from error
+    if label is None:
+        return table, None
+    if label not in table.column_names:
+        raise InvalidUsage(
+            f"{path.name} has no column {label!r}",
+            field="label",
+            got=label,
+            expected="one of " + ", ".join(table.column_names[:20]),
+        )
+    truth = np.asarray(table.column(label).to_numpy())
+    return table.drop_columns([label]), truth
+
+
+def _function(text: str) -> Callable[..., Any]:
+    """A function in a Python file of the person at the terminal, who vouches for it by packing."""
+    file, colon, name = text.rpartition(":")
+    path = Path(file)
+    if not colon or not path.is_file():
+        raise InvalidUsage(
+            f"{text!r} names no function",
+            field="features",
+            got=text,
+            expected="FILE.py:FUNCTION, such as features.py:extract",
+        )
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # because a user's file may raise anything
+        raise InvalidUsage(
+            f"{path} cannot be run: {type(error).__name__}: {error}", field="features"
+        ) from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise InvalidUsage(
+            f"{path} has no function {name!r}",
+            field="features",
+            got=name,
+            expected="one of " + ", ".join(n for n in vars(module) if not n.startswith("_")),
+        )
+    return found

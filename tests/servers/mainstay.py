@@ -1,0 +1,173 @@
+"""A real `mainstay up` on a workspace of its own, with a small ONNX model, for tests."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from mainstay.serve.supervise import SupervisorReport
+from mainstay.wiring.packing import PackedVersion, pack
+from mainstay.wiring.server import running
+from tests.servers.until import until
+
+MODEL = "sums"
+FIELDS = ("a", "b", "c")
+
+
+def onnx_model(bias: float = 0.0) -> bytes:
+    """A probability that grows with a + 2 b + 3 c + bias, with no training library in sight."""
+    weights = np.array([[-1.0, 1.0], [-2.0, 2.0], [-3.0, 3.0]], dtype=np.float32) / 2
+    shift = np.array([-bias / 2, bias / 2], dtype=np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Add", ["product", "shift"], ["score"]),
+        helper.make_node("Softmax", ["score"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sums",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [
+            helper.make_tensor("w", TensorProto.FLOAT, [3, 2], weights.ravel()),
+            helper.make_tensor("shift", TensorProto.FLOAT, [2], shift),
+        ],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="tests"
+    )
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+CONTRACT = """\
+model: sums
+inputs:
+  a: {type: number, min: -100, max: 100}
+  b: {type: number, min: -100, max: 100}
+  c: {type: number, min: -100, max: 100}
+output: {type: probability, classes: [low, high]}
+"""
+
+
+def pack_model(workspace: Path, bias: float = 0.0) -> PackedVersion:
+    """A version in a workspace, made if need be; another bias is another version."""
+    contract = workspace.parent / f"{MODEL}.yaml"
+    contract.write_text(CONTRACT)
+    rows = np.linspace(-1, 1, 60).reshape(20, 3)
+    return pack(
+        MODEL, model=onnx_model(bias), confidence=rows, contract=contract, workspace=workspace,
+        classes=("low", "high"), quiet=True,
+    )  # fmt: skip
+
+
+def mainstay(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command, as a person would run it."""
+    chosen = [] if workspace is None else ["--workspace", str(workspace)]
+    return subprocess.run(
+        [sys.executable, "-m", "mainstay", *arguments, *chosen],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@dataclass
+class RunningServer:
+    """A server that answers."""
+
+    workspace: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return self.process.pid
+
+    @property
+    def report(self) -> SupervisorReport:
+        """What the supervisor says of itself."""
+        found = until(lambda: running(self.workspace / "run"), what=f"a server: {self.said()}")
+        assert found is not None
+        return found
+
+    @cached_property
+    def url(self) -> str:
+        """Where it listens, for as long as it runs."""
+        return self.report.url
+
+    def pids(self, role: str) -> list[int]:
+        """The ready processes of one role."""
+        places = self.report.places
+        return [p.pid for p in places if p.role == role and p.ready and p.pid is not None]
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request; the body and the answer are JSON."""
+        place = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            data = answer.read()
+            return answer.status, json.loads(data) if data else None
+        finally:
+            connection.close()
+
+    def decide(self, **values: float) -> tuple[int, Any]:
+        """One decision of the model."""
+        inputs = {name: values.get(name, 0.5) for name in FIELDS}
+        return self.ask("POST", f"/models/{MODEL}/decide", {"inputs": inputs})
+
+    def answers(self) -> bool:
+        """Whether it decides now."""
+        try:
+            return self.decide()[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+def start_server(workspace: Path, *arguments: str) -> RunningServer:
+    """`mainstay up` on any free port of this machine; does not wait for it."""
+    log = workspace.parent / f"{workspace.name}.log"
+    command = [sys.executable, "-m", "mainstay", "up", "--workspace", str(workspace)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--port", "0", *arguments], stdout=out, stderr=out, env=dict(os.environ)
+        )
+    return RunningServer(workspace, process, log)
+
+
+def serving(workspace: Path, *arguments: str) -> RunningServer:
+    """A server that has answered at least once with a packed and deployed model."""
+    packed = pack_model(workspace)
+    deployed = mainstay("deploy", packed.version.model, workspace=workspace)
+    assert deployed.returncode == 0, deployed.stderr
+    server = start_server(workspace, *arguments)
+    try:
+        until(server.answers, what=f"the first answer: {server.said()}")
+    except BaseException:
+        server.stop(signal.SIGKILL)
+        raise
+    return server
