@@ -279,6 +279,56 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A request that could not be answered by then is answered with an error."""
 
 
+class Assets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a version must show of itself before it serves, at every start and ever again."""
+
+    metric: Literal["accuracy", "roc_auc", "log_loss", "rmse", "mae"] | None = None
+    """Measured on the confidence set; without one the labels there are only described."""
+    acceptable: tuple[float, ...] = ()
+    """Lowest and highest: the range the metric must lie in: outside it the version is not served, and stopped at once
+    if it is serving."""
+    every: str = "10m"
+    """How often each worker checks the version it serves anew."""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a candidate must show against the version that the route serves now."""
+
+    worse_by: float = 0.02
+    """How much worse the metric of `assets` may be, in the metric's own unit; of every class and
+    every slice too."""
+    slices: tuple[str, ...] = ()
+    """Inputs whose values part the confidence set into slices; none of them may get worse."""
+    cost: dict[str, dict[str, float]] = {}
+    """What a wrong answer costs: truth to answer to cost. The mean cost may not rise."""
+    parity: tuple[str, ...] = ()
+    """Inputs over whose values the share of errors must be even."""
+    parity_within: float = 0.1
+    """The largest difference between two of those shares."""
+    slower_by: float = 3.0
+    """How many times as long a row may take."""
+    larger_by: float = 3.0
+    """How many times the memory and the disk the candidate may need."""
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a version that passed the gate comes to answer."""
+
+    strategy: Literal["direct", "shadow", "canary", "gradual"] = "direct"
+    """At once; beside the old one, unseen; in steps that are compared; or step by step."""
+    steps: tuple[str, ...] = ("1 %", "10 %", "50 %", "100 %")
+    """The candidate's share of the units, step by step."""
+    bake: str = "10m"
+    """How long each step lasts at least."""
+    unit: str = ""
+    """The input whose value decides which version answers, so that one user always meets the same;
+    without one it is the caller."""
+    worse_by: float = 0.02
+    """How much worse the share of right answers may be before the candidate is rolled back."""
+    false_alarms: str = "1 %"
+    """How often a candidate that is as good may be rolled back all the same."""
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model promises and how it must be treated."""
 
@@ -300,6 +350,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """When an answer may be shown, and what is said otherwise."""
     serve: Serve = Serve()
     """How requests are run."""
+    assets: Assets = Assets()
+    """What a version must show of itself to serve."""
+    gate: Gate = Gate()
+    """What a candidate must show against the version that serves now."""
+    release: Release = Release()
+    """How a version comes to answer."""
     log: Literal["written", "durable", "buffered"] = "written"
     """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
     cut too, `buffered` neither."""
