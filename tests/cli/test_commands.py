@@ -209,9 +209,11 @@ def test_pack_from_files(tmp_path):
     refused = run("pack", "sums", "--model", str(tmp_path / "m.pkl"), *common)
     assert refused.exit_code == 2
     assert "pickle" in refused.output
-    wrong = run("pack", "sums", "--model", str(tmp_path / "m.onnx"), "--label", "no", *common)
+    (tmp_path / "bad.csv").write_text("a,b\n1\n")
+    bad = ("--confidence", str(tmp_path / "bad.csv"), *common[2:])
+    wrong = run("pack", "sums", "--model", str(tmp_path / "m.onnx"), *bad)
     assert wrong.exit_code == 2
-    assert "one of a, b, c, truth" in wrong.output
+    assert "row 2 of bad.csv" in wrong.output
     (tmp_path / "rows.csv").write_text(
         rows.replace(",truth", "").replace(",0\n", "\n").replace(",1\n", "\n")
     )

@@ -145,6 +145,14 @@ def test_a_worker_that_does_not_drain_is_ended(start, tmp_path):
     assert "did not end within 0.3 s" in supervised.said()
 
 
+def test_a_ctrl_c_at_the_terminal_reaches_the_supervisor_alone(start):
+    """S6: children are in groups of their own, so that they drain when they are told to."""
+    supervised = start()
+    for pid in (*supervised.pids("worker"), *supervised.pids("keeper")):
+        assert os.getpgid(pid) == pid
+    assert supervised.stop() == 0
+
+
 def test_a_second_ctrl_c_ends_everything_now(start, tmp_path):
     (tmp_path / "stubborn").touch()
     supervised = start(grace=600)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 
 from mainstay.serve.supervise import SupervisorReport
@@ -92,6 +94,8 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     log: Path
 
+    model: str = MODEL
+
     @property
     def pid(self) -> int:
         """The supervisor's process."""
@@ -113,6 +117,10 @@ class RunningServer:
         """The ready processes of one role."""
         places = self.report.places
         return [p.pid for p in places if p.role == role and p.ready and p.pid is not None]
+
+    def complete(self) -> bool:
+        """Whether everything that should run is ready: the first answer comes before that."""
+        return len(self.pids("worker")) == self.report.workers and bool(self.pids("keeper"))
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
@@ -160,14 +168,23 @@ def start_server(workspace: Path, *arguments: str) -> RunningServer:
 
 
 def serving(workspace: Path, *arguments: str) -> RunningServer:
-    """A server that has answered at least once with a packed and deployed model."""
+    """A complete server that has answered at least once with a packed and deployed model."""
     packed = pack_model(workspace)
     deployed = mainstay("deploy", packed.version.model, workspace=workspace)
     assert deployed.returncode == 0, deployed.stderr
     server = start_server(workspace, *arguments)
     try:
         until(server.answers, what=f"the first answer: {server.said()}")
+        until(server.complete, what=f"all processes: {server.said()}")
     except BaseException:
         server.stop(signal.SIGKILL)
         raise
     return server
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for all tests that only ask; its `url`, `workspace` and `pid`."""
+    server = serving(tmp_path_factory.mktemp("server") / "shop")
+    yield server
+    server.stop()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.bundle.library import library
+from mainstay.bundle.pack_files import read_model_file, read_rows_file
 from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.contract.load import load_contract
 from mainstay.wiring.packing import pack as pack_version
 
 _MODELS = ".onnx (ONNX), .txt (LightGBM), .ubj or .json (XGBoost)"
@@ -32,8 +32,9 @@ At the end of a training script, one call does the same and takes the model as i
 @click.argument("name")
 @click.option("--model", required=True, type=_FILE, help=f"The model: {_MODELS}.")
 @click.option("--confidence", required=True, type=_FILE,
-              help="Rows the model was not trained on: .csv or .parquet.")  # fmt: skip
-@click.option("--label", metavar="COLUMN", help="The column of these rows that holds the truth.")
+              help="Rows the model was not trained on: .csv, .npz or .parquet.")  # fmt: skip
+@click.option("--label", metavar="COLUMN", default="label", show_default=True,
+              help="The column of these rows that holds the truth, if any.")  # fmt: skip
 @click.option("--features", metavar="FILE.py:FUNCTION",
               help="The function that makes the model's features of the inputs.")  # fmt: skip
 @click.option("--contract", type=_FILE,
@@ -44,13 +45,13 @@ At the end of a training script, one call does the same and takes the model as i
               help="Also leave the bundle file here.")  # fmt: skip
 @in_workspace
 @speaking
-def pack(  # noqa: PLR0913
+def pack(  # noqa: PLR0913  # because each is an option
     output: Output,
     name: str,
     *,
     model: Path,
     confidence: Path,
-    label: str | None,
+    label: str,
     features: str | None,
     contract: Path | None,
     model_output: str | None,
@@ -62,14 +63,15 @@ def pack(  # noqa: PLR0913
     The model's own answers are compared with those of the packed one on every row of the
     confidence set, and the version is loaded once in a child process.
     """
-    rows, truth = _rows(confidence, label)
+    stated = None if contract is None else load_contract(contract)
+    rows, truth = read_rows_file(confidence, label, stated)
     with output.working(f"Packing {model.name}: converting, comparing, a first load in a child"):
         packed = pack_version(
             name,
-            model=_model(model),
+            model=read_model_file(model),
             confidence=rows if truth is None else (rows, truth),
             features=None if features is None else _function(features),
-            contract=contract,
+            contract=stated,
             output=model_output,
             workspace=workspace,
             into=into,
@@ -91,62 +93,6 @@ def pack(  # noqa: PLR0913
         output.say(escape(line))
     if packed.file is not None:
         output.say(f"  file       {escape(packed.file)}")
-
-
-def _model(path: Path) -> Any:
-    """The trained model in a file, by the file's ending."""
-    if path.suffix == ".onnx":
-        return path
-    try:
-        if path.suffix == ".txt":
-            lightgbm = library("lightgbm", "reading a LightGBM model")
-            return lightgbm.Booster(model_file=str(path))
-        if path.suffix in {".ubj", ".json"}:
-            xgboost = library("xgboost", "reading an XGBoost model")
-            booster = xgboost.Booster()
-            booster.load_model(str(path))
-            return booster
-    except ValueError as error:
-        raise InvalidUsage(f"{path} is not a model: {error}", field="model") from error
-    except Exception as error:
-        if not type(error).__module__.startswith(("lightgbm", "xgboost")):
-            raise
-        raise InvalidUsage(f"{path} is not a model: {error}", field="model") from error
-    advice = "; a pickle cannot be packed from a file: call mainstay.pack in the training script"
-    raise InvalidUsage(
-        f"{path.name} is in no format that a file is packed from",
-        field="model",
-        got=path.suffix or "no ending",
-        expected=_MODELS + advice,
-    )
-
-
-def _rows(path: Path, label: str | None) -> tuple[Any, Any]:
-    """The confidence set as an Arrow table, and the truth where a column holds it."""
-    readers = {".csv": ("pyarrow.csv", "read_csv"), ".parquet": ("pyarrow.parquet", "read_table")}
-    if path.suffix not in readers:
-        raise InvalidUsage(
-            f"{path.name} is not a table that can be read",
-            field="confidence",
-            got=path.suffix,
-            expected=".csv (with names in the first line) or .parquet",
-        )
-    module, function = readers[path.suffix]
-    try:
-        table: Any = getattr(library(module, "reading a table"), function)(str(path))
-    except (ValueError, OSError) as error:
-        raise InvalidUsage(f"{path} cannot be read: {error}", field="confidence") from error
-    if label is None:
-        return table, None
-    if label not in table.column_names:
-        raise InvalidUsage(
-            f"{path.name} has no column {label!r}",
-            field="label",
-            got=label,
-            expected="one of " + ", ".join(table.column_names[:20]),
-        )
-    truth = np.asarray(table.column(label).to_numpy())
-    return table.drop_columns([label]), truth
 
 
 def _function(text: str) -> Callable[..., Any]:

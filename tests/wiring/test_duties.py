@@ -1,0 +1,117 @@
+"""The keeper's orders: whole, current, and kept when something is away (S5, S9, S10)."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mainstay.access.keys import create_key, revoke_key
+from mainstay.base.errors import InvalidBundle, StorageFailed
+from mainstay.serve.routes.model import Orders
+from mainstay.wiring.duties import OrderWriter
+from mainstay.wiring.workspace import Workspace, open_workspace
+from tests.servers.mainstay import pack_model
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """A workspace with a version that is live, and a second one that is not."""
+    folder = tmp_path_factory.mktemp("template") / "shop"
+    pack_model(folder)
+    open_workspace(folder).deploy("sums", 1, "first")
+    pack_model(folder, bias=1.0)
+    return folder
+
+
+@pytest.fixture
+def shop(template, tmp_path) -> Workspace:
+    """A copy of it: a workspace may be moved as a whole."""
+    shutil.copytree(template, tmp_path / "shop")
+    return open_workspace(tmp_path / "shop")
+
+
+def orders(shop: Workspace) -> Orders:
+    return msgspec.json.decode((shop.places.run / "orders.json").read_bytes(), type=Orders)
+
+
+def numbers(shop: Workspace) -> dict[str, int]:
+    return {order.route.model: order.route.number for order in orders(shop).orders}
+
+
+def test_orders_follow_routes_and_keys_and_change_only_when_they_do(shop):
+    """S5: what workers read is replaced when something changed, and only then."""
+    writer = OrderWriter(shop)
+    writer.look()
+    assert numbers(shop) == {"sums": 1}
+    folder = Path(orders(shop).orders[0].folder)
+    assert (folder / "manifest.json").is_file()
+    stamp = (shop.places.run / "orders.json").stat().st_mtime_ns
+    writer.look()
+    assert (shop.places.run / "orders.json").stat().st_mtime_ns == stamp
+    shop.deploy("sums", 2, "second")
+    writer.look()
+    assert numbers(shop) == {"sums": 2}
+    secret, key = create_key(shop.keys, "checkout")
+    writer.look()
+    assert [each.id for each in orders(shop).keys] == [key.id]
+    assert secret.encode() not in (shop.places.run / "orders.json").read_bytes()
+    revoke_key(shop.keys, key.id)
+    writer.look()
+    assert orders(shop).keys == ()
+
+
+def test_with_the_database_away_the_last_orders_stay(shop):
+    """S5: a keeper that starts while the database is away changes nothing, and says so."""
+    OrderWriter(shop).look()
+    before = (shop.places.run / "orders.json").read_bytes()
+    database = shop.places.root / "mainstay.db"
+    database.unlink()
+    database.mkdir()
+    with pytest.raises(StorageFailed):
+        OrderWriter(open_workspace(shop.places.root)).look()
+    assert (shop.places.run / "orders.json").read_bytes() == before
+
+
+def test_a_version_that_cannot_be_brought_here_leaves_the_one_before(shop):
+    """S9: a damaged bundle in the store is refused by name; the old version stays in force."""
+    writer = OrderWriter(shop)
+    writer.look()
+    second = shop.registry.find("sums", 2)
+    shop.chain.append("sums", 1, 2, second.fingerprint, "somebody", "past the check")
+    for folder in shop.places.cache.glob(f"{second.fingerprint}*"):
+        folder.rename(shop.places.root / "gone")
+    bundle = shop.places.root / "bundles" / f"{second.fingerprint}.mainstay"
+    whole = bundle.read_bytes()
+    bundle.chmod(0o644)
+    bundle.write_bytes(whole[:-1000] + bytes(1000))
+    with pytest.raises(StorageFailed, match="sums v2"):
+        writer.look()
+    assert numbers(shop) == {"sums": 1}
+    bundle.write_bytes(whole)
+    writer.look()
+    assert numbers(shop) == {"sums": 2}
+
+
+def test_a_damaged_version_cannot_be_deployed(shop):
+    second = shop.registry.find("sums", 2)
+    bundle = shop.places.root / "bundles" / f"{second.fingerprint}.mainstay"
+    bundle.chmod(0o644)
+    bundle.write_bytes(bundle.read_bytes()[:-1])
+    with pytest.raises(InvalidBundle):
+        shop.deploy("sums", 2, "broken")
+    current = shop.chain.current("sums")
+    assert current is not None
+    assert current.number == 1
+    events = shop.journal.query("select kind from events").to_pylist()
+    assert {"kind": "refusal"} in events
+
+
+def test_the_cache_is_tidied_of_what_was_not_in_force_lately(shop):
+    writer = OrderWriter(shop)
+    writer.look()
+    stale = shop.places.cache / ("0" * 64)
+    stale.mkdir()
+    writer.tidy()
+    assert not stale.exists()
+    assert Path(orders(shop).orders[0].folder).is_dir()
