@@ -1,14 +1,16 @@
 """Every chain of routes keeps the same promises: S5, S10 (one append, never overwritten)."""
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine
 
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.serve.routes.memory import MemoryRouteChain
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Arm, Draft, Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
+from tests.serve_routes.drafts import draft
 
 
 @pytest.fixture
@@ -26,9 +28,11 @@ def test_the_newest_entry_is_in_force_and_none_is_lost(chain: RouteChain, clock:
     """S5, S10: an append is all it takes, and the past stays."""
     appended: list[Route] = []
     for epoch, number in enumerate((1, 2, 1)):
-        appended.append(chain.append("fraud", epoch, number, f"f{number}", "ann", "why\nnot"))
+        appended.append(
+            chain.append(draft("fraud", number, f"f{number}", "ann", "why\nnot"), epoch)
+        )
         clock.advance(1)
-    other = chain.append("Churn", 0, 1, "c1", "bob", "")
+    other = chain.append(draft("Churn", 1, "c1", "bob", ""), 0)
     assert chain.current("fraud") == appended[-1]
     assert list(chain.history("fraud")) == appended
     assert [route.epoch for route in appended] == [1, 2, 3]
@@ -47,10 +51,10 @@ def test_the_newest_entry_is_in_force_and_none_is_lost(chain: RouteChain, clock:
 @pytest.mark.parametrize("replaces", [0, 1])
 def test_who_comes_second_is_told_who_was_first(chain: RouteChain, replaces: int):
     """The two deployers: with what, as which epoch, when, and why."""
-    chain.append("fraud", 0, 1, "f1", "zoe", "")
-    winner = chain.append("fraud", 1, 2, "f2" * 32, "ann", "better recall")
+    chain.append(draft("fraud", 1, "f1", "zoe", ""), 0)
+    winner = chain.append(draft("fraud", 2, "f2" * 32, "ann", "better recall"), 1)
     with pytest.raises(Conflict) as lost:
-        chain.append("fraud", replaces, 3, "f3", "bob", "")
+        chain.append(draft("fraud", 3, "f3", "bob", ""), replaces)
     for said in ("ann", "v2", "f2f2f2f2f2f2", "epoch 2", "2023-11-14 22:13:20", "better recall"):
         assert said in lost.value.message
     assert lost.value.got == replaces
@@ -61,7 +65,7 @@ def test_who_comes_second_is_told_who_was_first(chain: RouteChain, replaces: int
 def test_an_epoch_that_never_was_cannot_be_replaced(chain: RouteChain, replaces: int):
     """A chain has no gap."""
     with pytest.raises(Conflict, match="it has none yet"):
-        chain.append("fraud", replaces, 1, "f1", "ann", "")
+        chain.append(draft("fraud", 1, "f1", "ann", ""), replaces)
     assert list(chain.history("fraud")) == []
 
 
@@ -82,8 +86,84 @@ def test_words_that_cannot_be_kept_are_refused(chain: RouteChain, field: str, te
     """Refused in words before the database sees them, and never shown raw on a terminal."""
     words = {"model": "fraud", "fingerprint": "f1", "actor": "ann", "reason": ""} | {field: text}
     with pytest.raises(InvalidUsage, match=f"the {field} of a route") as refused:
-        chain.append(replaces=0, number=1, **words)
+        chain.append(draft(number=1, **words), 0)
     assert str(refused.value.got).isascii()
     assert list(chain.all_current()) == []
     assert chain.current("a\0") is None
     assert list(chain.history("\ud800")) == []
+
+
+_SHARE = Arm(role="share", number=2, fingerprint="f2", share=0.1)
+_SHADOW = Arm(role="shadow", number=3, fingerprint="f3", share=1.0)
+
+
+def test_a_route_keeps_its_arms_and_the_next_one_need_not(chain: RouteChain):
+    """S31, N6: a rollout is part of the route, and leaving it is an append like any other."""
+    mixed = draft("fraud", 1, "f1", arms=(_SHARE, _SHADOW), salt="canary 1", unit="account")
+    chain.append(mixed, 0)
+    chain.append(draft("fraud", 1, "f1"), 1)
+    rollout, plain = chain.history("fraud")
+    assert (rollout.arms, rollout.salt, rollout.unit) == ((_SHARE, _SHADOW), "canary 1", "account")
+    assert (plain.arms, plain.salt, plain.unit) == ((), "", "")
+    assert chain.current("fraud") == plain
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        (draft("fraud", 1, "f1", salt="s"), "salt"),
+        (draft("fraud", 1, "f1", unit="account"), "unit"),
+        (draft("fraud", 1, "f1", arms=(_SHARE,)), "salt"),
+        (draft("fraud", 1, "f1", arms=(_SHARE,), salt="\0"), "salt"),
+        (draft("fraud", 1, "f1", arms=(_SHARE,), salt="s", unit="x" * 129), "unit"),
+        (draft("fraud", 2, "f2", arms=(_SHARE,), salt="s"), "arms.fingerprint"),
+        (draft("fraud", 1, "f1", arms=(_SHARE, _SHARE), salt="s"), "arms.fingerprint"),
+        *(
+            (
+                draft("fraud", 1, "f1", arms=(structs.replace(_SHARE, share=s),), salt="s"),
+                "arms.share",
+            )
+            for s in (-0.1, 1.1, float("nan"), float("inf"))
+        ),
+        (
+            draft(
+                "fraud",
+                1,
+                "f1",
+                salt="s",
+                arms=tuple(
+                    Arm(role="share", number=n, fingerprint=f"f{n}", share=0.4) for n in (2, 3, 4)
+                ),
+            ),
+            "arms.share",
+        ),
+        (
+            draft(
+                "fraud",
+                1,
+                "f1",
+                salt="s",
+                arms=tuple(
+                    Arm(role="share", number=n, fingerprint=f"f{n}", share=0.0)
+                    for n in range(2, 11)
+                ),
+            ),
+            "arms",
+        ),
+    ],
+)
+def test_a_mix_that_cannot_be_drawn_is_refused(chain: RouteChain, wanted: Draft, field: str):
+    """S31: shares that add up, every version once, and a salt that the draws can be repeated by."""
+    with pytest.raises(InvalidUsage) as refused:
+        chain.append(wanted, 0)
+    assert refused.value.field == field
+    assert list(chain.all_current()) == []
+
+
+def test_tenths_add_up_to_one(chain: RouteChain):
+    """S31: what binary fractions are off by is nobody's mistake."""
+    arms = tuple(
+        Arm(role="share", number=n, fingerprint=f"f{n}", share=0.7 / 7) for n in range(2, 9)
+    )
+    last = Arm(role="share", number=9, fingerprint="f9", share=0.3)
+    assert chain.append(draft("fraud", 1, "f1", arms=(*arms, last), salt="s"), 0).epoch == 1

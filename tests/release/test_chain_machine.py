@@ -17,6 +17,7 @@ from mainstay.bundle.sql import SqlRegistry
 from mainstay.release.model import Deployed
 from mainstay.serve.routes.sql import SqlRouteChain
 from tests.release.world import World
+from tests.serve_routes.drafts import draft
 
 _NUMBERS = st.none() | st.integers(1, 5)
 
@@ -79,7 +80,8 @@ class Deployers(RuleBasedStateMachine):
     def append_late(self, replaces: int) -> None:
         def append(world: World) -> Deployed:
             version = world.registry.find("fraud", 1)
-            route = world.chain.append("fraud", replaces, 1, version.fingerprint, "zoe", "late")
+            wanted = draft("fraud", 1, version.fingerprint, "zoe", "late")
+            route = world.chain.append(wanted, replaces)
             return Deployed(**structs.asdict(route), changed=True)
 
         answer = self._both(append)

@@ -9,6 +9,7 @@ from mainstay.base.ids import DecisionIds, parse_decision_id
 from mainstay.journal.model import Event
 from mainstay.release.events import Events, RecordedChain
 from tests.release.world import World
+from tests.serve_routes.drafts import draft
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ def test_every_append_is_told_whoever_makes_it(clock: ManualClock, events: Event
 def test_a_lost_race_is_no_append_and_is_told_as_a_refusal(clock: ManualClock, events: Events):
     told: list[Event] = []
     chain = RecordedChain(World(clock).chain, events, told.append)
-    chain.append("fraud", 0, 1, "f1", "ann", "")
+    chain.append(draft("fraud", 1, "f1", "ann", ""), 0)
     with (
         pytest.raises(Conflict),
         events.refusals(told.append, model="fraud", actor="bob", subject="f2", wanted="deploy"),
     ):
-        chain.append("fraud", 0, 2, "f2", "bob", "")
+        chain.append(draft("fraud", 2, "f2", "bob", ""), 0)
     assert [event.kind for event in told] == ["route", "refusal"]
     refusal = told[1]
     assert (refusal.actor, refusal.subject, refusal.body["wanted"]) == ("bob", "f2", "deploy")

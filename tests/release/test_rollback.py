@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import Conflict, InvalidBundle, InvalidUsage, NotFound
 from mainstay.release.model import path_back
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Arm, Route
 from tests.release.world import World
+from tests.serve_routes.drafts import draft
 
 
 @pytest.fixture
@@ -81,6 +82,32 @@ def test_who_saw_another_epoch_does_not_roll_back(world: World):
     with pytest.raises(Conflict, match="ann was first: fraud v2"):
         world.rollback(expected_epoch=1)
     assert world.live() == [1, 2]
+
+
+def test_going_back_from_a_rollout_leaves_the_live_version_alone(world: World):
+    """S10, S31: it is not the version before the live one that is wanted; a shadow shows nothing,
+    so with one alone it is."""
+    for number in (1, 2):
+        world.deploy(number)
+    live = world.registry.find("fraud", 2)
+    for role, lands_on in (("share", 2), ("shadow", 1)):
+        arm = Arm(role=role, number=3, fingerprint="f3", share=0.1)
+        epoch = len(world.live())
+        mixed = draft("fraud", 2, live.fingerprint, arms=(arm,), salt="s")
+        world.chain.append(mixed, epoch)
+        back = world.rollback()
+        assert (back.number, back.arms, back.changed) == (lands_on, (), True)
+
+
+def test_deploying_the_live_version_ends_its_rollout(world: World):
+    """S10, S31: once; the second time it is alone already."""
+    world.deploy(1)
+    live = world.registry.find("fraud", 1)
+    arm = Arm(role="share", number=2, fingerprint="f2", share=0.1)
+    world.chain.append(draft("fraud", 1, live.fingerprint, arms=(arm,), salt="s"), 1)
+    alone = world.deploy(1)
+    assert (alone.epoch, alone.arms, alone.changed, alone.replaced) == (3, (), True, None)
+    assert not world.deploy(1).changed
 
 
 def test_nothing_to_go_back_to_is_said(world: World):

@@ -9,6 +9,7 @@ from mainstay.bundle.database import open_engine
 from mainstay.serve.routes.model import Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
+from tests.serve_routes.drafts import draft
 
 
 def race(chain: RouteChain, rivals: int, rounds: int) -> list[list[Route | Conflict]]:
@@ -44,7 +45,7 @@ def race_in_process(url: str, rival: int, rounds: int, start: threading.Barrier)
 
 def _append(chain: RouteChain, epoch: int, actor: str) -> Route | Conflict:
     try:
-        return chain.append("fraud", epoch, epoch + 1, f"f{epoch}", actor, "")
+        return chain.append(draft("fraud", epoch + 1, f"f{epoch}", actor, ""), epoch)
     except Conflict as conflict:
         return conflict
 

@@ -15,7 +15,9 @@ from sqlalchemy import Engine, text
 from mainstay.base.clock import ManualClock, SystemClock
 from mainstay.base.errors import InvalidUsage, MainstayError, StorageFailed
 from mainstay.bundle.database import open_engine, place_of
+from mainstay.serve.routes.model import Arm
 from mainstay.serve.routes.sql import SqlRouteChain
+from tests.serve_routes.drafts import draft
 from tests.servers.postgres import PostgresServer
 
 
@@ -25,11 +27,11 @@ def test_a_dead_server_is_a_storage_failure_and_the_chain_goes_on_after(
     """S5: a deployer lives through the death of the database, and what it was told is true."""
     engine = open_engine(postgres.new_database())
     chain = SqlRouteChain(engine, clock)
-    kept = [chain.append("fraud", epoch, epoch + 1, "f", "ann", "") for epoch in range(5)]
+    kept = [chain.append(draft("fraud", epoch + 1, "f", "ann", ""), epoch) for epoch in range(5)]
     postgres.kill()
     try:
         for call in (
-            lambda: chain.append("fraud", 5, 6, "f", "ann", ""),
+            lambda: chain.append(draft("fraud", 6, "f", "ann", ""), 5),
             lambda: chain.current("fraud"),
             lambda: chain.history("fraud"),
             chain.all_current,
@@ -42,7 +44,7 @@ def test_a_dead_server_is_a_storage_failure_and_the_chain_goes_on_after(
     finally:
         postgres.start()
     assert list(chain.history("fraud")) == kept
-    assert chain.append("fraud", 5, 6, "f", "ann", "").epoch == 6
+    assert chain.append(draft("fraud", 6, "f", "ann", ""), 5).epoch == 6
     engine.dispose()
 
 
@@ -67,7 +69,7 @@ def test_a_server_that_dies_under_a_running_deployer_loses_nothing(postgres: Pos
     assert answered == list(range(1, len(answered) + 1))
     epochs = [route.epoch for route in chain.history("fraud")]
     assert epochs in (answered, [*answered, len(answered) + 1])
-    assert chain.append("fraud", epochs[-1], 1, "f", "ann", "").epoch == epochs[-1] + 1
+    assert chain.append(draft("fraud", 1, "f", "ann", ""), epochs[-1]).epoch == epochs[-1] + 1
     engine.dispose()
 
 
@@ -76,12 +78,14 @@ import itertools, sys
 from mainstay.base.clock import SystemClock
 from mainstay.base.errors import StorageFailed
 from mainstay.bundle.database import open_engine
+from mainstay.serve.routes.model import Draft
 from mainstay.serve.routes.sql import SqlRouteChain
 
 chain = SqlRouteChain(open_engine(sys.argv[1]), SystemClock())
 try:
     for epoch in itertools.count():
-        print(chain.append("fraud", epoch, 1, "f", "ann", "").epoch, flush=True)
+        draft = Draft(model="fraud", number=1, fingerprint="f", actor="ann", reason="")
+        print(chain.append(draft, epoch).epoch, flush=True)
 except StorageFailed as failed:
     print(type(failed).__name__)
 """
@@ -144,15 +148,42 @@ def test_a_newer_schema_is_refused_in_words(engine: Engine, clock: ManualClock):
     """An older Mainstay must not write into what a newer one changed."""
     SqlRouteChain(engine, clock)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE mainstay_schema SET number = 2 WHERE part = 'routes'"))
+        connection.execute(text("UPDATE mainstay_schema SET number = 3 WHERE part = 'routes'"))
     with pytest.raises(StorageFailed, match=r"the routes in .* by a newer Mainstay") as refused:
         SqlRouteChain(engine, clock)
-    assert (refused.value.rule, refused.value.got) == ("schema", 2)
-    assert refused.value.expected == "schema 1; update this Mainstay"
+    assert (refused.value.rule, refused.value.got) == ("schema", 3)
+    assert refused.value.expected == "schema 2; update this Mainstay"
     with engine.begin() as connection:
         connection.execute(text("UPDATE mainstay_schema SET number = 0"))
     with pytest.raises(StorageFailed, match="an older Mainstay"):
         SqlRouteChain(engine, clock)
+
+
+def test_a_chain_of_the_first_schema_is_brought_forward_whole(engine: Engine, clock: ManualClock):
+    """S10: routes from before there were arms stay, and take arms from now on."""
+    with engine.begin() as connection:
+        for statement in _FIRST_SCHEMA:
+            connection.execute(text(statement))
+    for _ in range(2):  # the second opening finds nothing to do
+        chain = SqlRouteChain(engine, clock)
+        (old,) = chain.history("fraud")
+        assert (old.number, old.actor, old.time_ns, old.arms) == (3, "ann", 7, ())
+    arm = Arm(role="share", number=2, fingerprint="f2", share=0.5)
+    chain.append(draft("fraud", 3, "f3", arms=(arm,), salt="s"), 1)
+    assert [route.arms for route in SqlRouteChain(engine, clock).history("fraud")] == [(), (arm,)]
+    with engine.connect() as connection:
+        numbers = connection.execute(text("SELECT part, number FROM mainstay_schema")).all()
+    assert [tuple(each) for each in numbers] == [("routes", 2)]
+
+
+_FIRST_SCHEMA = (
+    "CREATE TABLE mainstay_schema (part VARCHAR(64) PRIMARY KEY, number INTEGER NOT NULL)",
+    """CREATE TABLE mainstay_routes (model VARCHAR NOT NULL, epoch INTEGER NOT NULL,
+    number INTEGER NOT NULL, fingerprint VARCHAR NOT NULL, actor TEXT NOT NULL,
+    reason TEXT NOT NULL, time_ns BIGINT NOT NULL, PRIMARY KEY (model, epoch))""",
+    "INSERT INTO mainstay_schema VALUES ('routes', 1)",
+    "INSERT INTO mainstay_routes VALUES ('fraud', 1, 3, 'f3', 'ann', 'first', 7)",
+)
 
 
 def test_a_database_that_is_held_by_another_is_a_storage_failure(
@@ -165,11 +196,11 @@ def test_a_database_that_is_held_by_another_is_a_storage_failure(
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StorageFailed, match="database is locked"):
-        chain.append("fraud", 0, 1, "f1", "ann", "")
+        chain.append(draft("fraud", 1, "f1", "ann", ""), 0)
     assert chain.current("fraud") is None
     holder.execute("ROLLBACK")
     holder.close()
-    assert chain.append("fraud", 0, 1, "f1", "ann", "").epoch == 1
+    assert chain.append(draft("fraud", 1, "f1", "ann", ""), 0).epoch == 1
     engine.dispose()
 
 

@@ -11,6 +11,7 @@ from mainstay.base.clock import SystemClock
 from mainstay.bundle.database import open_engine
 from mainstay.serve.routes.memory import MemoryRouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
+from tests.serve_routes.drafts import draft
 from tests.serve_routes.rivals import check_rounds, race, race_in_process
 from tests.servers.postgres import PostgresServer
 
@@ -64,7 +65,7 @@ def test_many_create_the_tables_at_once(database_url: str):
     engines = [open_engine(database_url) for _ in range(8)]
     race_to_create(engines)
     chain = SqlRouteChain(engines[0], SystemClock())
-    assert chain.append("fraud", 0, 1, "f1", "ann", "").epoch == 1
+    assert chain.append(draft("fraud", 1, "f1", "ann", ""), 0).epoch == 1
     for engine in engines:
         engine.dispose()
 

@@ -20,6 +20,7 @@ TENSOR_MAX_DIMENSIONS: Final = 8
 # What one worker holds at once; beyond it requests are shed with Retry-After.
 WAITING_ROWS_MAX: Final = 32_768
 JOINED_ROWS_MAX: Final = 256
+ARMS_MAX: Final = 8
 CONNECTIONS_MAX: Final = 4096
 HEADERS_MAX: Final = 100
 HEADERS_MAX_BYTES: Final = 32 * 1024
@@ -38,6 +39,7 @@ INTEGER_MAX: Final = 2**53 - 1
 LOOKUP_TIMEOUT_MAX_SECONDS: Final = 60
 DEADLINE_MAX_SECONDS: Final = 3600
 WORDS_MAX_CHARACTERS: Final = 1000
+STEPS_MAX: Final = 20
 
 # What an answer or a refusal may grow to.
 PROBLEMS_PER_CALL_MAX: Final = 100

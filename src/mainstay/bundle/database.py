@@ -10,7 +10,7 @@ its rollback-journal mode, because write-ahead logs of SQLite before 3.51.3 can 
 connections write and checkpoint at once, and the interpreter's own library is often older.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ _SECRET_MIN_CHARACTERS: Final = 8
 _WRITES: Final = "mainstay_writes"
 _CREATING: Final = 0x6D61696E
 """The PostgreSQL advisory lock that is held while tables are created."""
+_NO_UPGRADES: Final[Mapping[int, Sequence[str]]] = {}
 _EXPECTED_URL: Final = "sqlite:///folder/file.db or postgresql://user:password@host:5432/database"
 
 _SCHEMA = Table(
@@ -108,14 +109,22 @@ def writing(engine: Engine) -> Generator[Connection]:
             yield connection
 
 
-def create_tables(engine: Engine, part: str, number: int, tables: MetaData) -> None:
+def create_tables(
+    engine: Engine,
+    part: str,
+    number: int,
+    tables: MetaData,
+    upgrades: Mapping[int, Sequence[str]] = _NO_UPGRADES,
+) -> None:
     """Create the tables of one part of the product unless they are there; refuse newer ones.
 
-    Safe when many processes do it at once. Once the tables exist it only reads.
+    `upgrades` has, for each older number, the statements that lead to the next one, in words that
+    both databases know; what is there is kept. Safe when many processes do it at once. Once the
+    tables are as they should be it only reads.
     """
     with reading(engine) as connection:
         found = _schema_of(connection, part)
-    if found is None:
+    if found is None or (found != number and found in upgrades):
         with writing(engine) as connection:
             if connection.dialect.name == "postgresql":
                 # PostgreSQL's own "if not exists" still fails when two create at the same time.
@@ -126,6 +135,12 @@ def create_tables(engine: Engine, part: str, number: int, tables: MetaData) -> N
                 tables.create_all(connection)
                 connection.execute(_SCHEMA.insert().values(part=part, number=number))
                 found = number
+            while found < number and found in upgrades:
+                for statement in upgrades[found]:
+                    connection.exec_driver_sql(statement)
+                found += 1
+                mine = _SCHEMA.update().where(_SCHEMA.c.part == part)
+                connection.execute(mine.values(number=found))
     if found != number:
         whose, knows, update = (
             ("a newer", "know yet", "this Mainstay")

@@ -14,7 +14,7 @@ from mainstay.bundle.model import Version
 from mainstay.bundle.port import Registry
 from mainstay.release.model import Deployed
 from mainstay.serve.routes.append import lost_to
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 
 Check = Callable[[Version], None]
@@ -58,11 +58,21 @@ def put_live(  # because the two verbs that call it pass on exactly these
     epoch = current.epoch if current is not None else 0
     if expected_epoch is not None and expected_epoch != epoch:
         raise _not_as_seen(version.model, current, expected_epoch)
-    if current is not None and current.fingerprint == version.fingerprint:
+    # With arms it is not alone in force: deploying it ends the rollout.
+    if current is not None and current.fingerprint == version.fingerprint and not current.arms:
         return Deployed(**structs.asdict(current), changed=False)
     check(version)
-    route = chain.append(version.model, epoch, version.number, version.fingerprint, actor, reason)
+    draft = Draft(
+        model=version.model,
+        number=version.number,
+        fingerprint=version.fingerprint,
+        actor=actor,
+        reason=reason,
+    )
+    route = chain.append(draft, epoch)
     replaced = current.number if current is not None else None
+    if replaced == version.number:
+        replaced = None
     return Deployed(**structs.asdict(route), changed=True, replaced=replaced)
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import structs
+
 from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, StorageFailed
 from mainstay.base.ids import DecisionId, DecisionIds
 from mainstay.bundle.model import Version
 from mainstay.journal.model import Event
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 
 Record = Callable[[Event], None]
@@ -36,6 +38,9 @@ class Events:
             "number": route.number,
             "reason": route.reason,
         }
+        if route.arms:
+            body["arms"] = [structs.asdict(arm) for arm in route.arms]
+            body["salt"], body["unit"] = route.salt, route.unit
         if replaced is not None:
             body["replaced"] = {"number": replaced.number, "fingerprint": replaced.fingerprint}
         return Event(
@@ -108,19 +113,17 @@ class RecordedChain:
         self._events = events
         self._record = record
 
-    def append(
-        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
-    ) -> Route:
+    def append(self, draft: Draft, replaces: int) -> Route:
         """Add the entry with epoch `replaces + 1`, then tell the journal."""
-        replaced = self._chain.current(model)
-        route = self._chain.append(model, replaces, number, fingerprint, actor, reason)
+        replaced = self._chain.current(draft.model)
+        route = self._chain.append(draft, replaces)
         event = self._events.route(route, replaced)
         try:
             self._record(event)
         except MainstayError as error:
             raise StorageFailed(
-                f"{model} v{number} is live as epoch {route.epoch}, but the journal could not be"
-                f" told: {error.message}",
+                f"{route.model} v{route.number} is live as epoch {route.epoch}, but the journal"
+                f" could not be told: {error.message}",
                 field="journal",
                 expected="a journal that can be written; the route needs no repair",
             ) from error

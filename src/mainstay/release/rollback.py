@@ -24,6 +24,8 @@ def rollback(
     """Let an earlier version answer again: the one before, or the number that `to` names.
 
     Rolling back twice goes two back; `release.model.path_back` says what "the one before" is.
+    While a rollout gives a share of the units to another version, the one before is the live one:
+    rolling back ends the rollout and leaves it alone in force.
     """
     history = chain.history(model)
     if not history:
@@ -36,6 +38,8 @@ def rollback(
         )
     if to is not None:
         version = registry.find(model, to)
+    elif any(arm.role == "share" for arm in history[-1].arms):
+        version = registry.find_fingerprint(history[-1].fingerprint)
     else:
         version = registry.find_fingerprint(_one_before(history).fingerprint)
     return put_live(chain, version, history[-1], actor, reason, check, expected_epoch)

@@ -4,12 +4,25 @@ Pure; shared by the chain in memory and the one in a database, so that a deploye
 hears the same words from both.
 """
 
+import math
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from mainstay.base.errors import Conflict, InvalidUsage
-from mainstay.serve.routes.model import Route
+from mainstay.base.limits import ARMS_MAX, NAME_MAX_CHARACTERS
+from mainstay.serve.routes.model import Draft, Route
 
 _WORDS_MAX_CHARACTERS = 1000
+_SHARES_MAX = 1 + 1e-9
+"""The sum of shares, with what adding up tenths in binary may be off."""
+
+
+def entry(draft: Draft, replaces: int, time_ns: int) -> Route:
+    """A draft as the entry that follows epoch `replaces`; what cannot be kept is refused."""
+    _check_words(draft)
+    _check_arms(draft)
+    return Route(**structs.asdict(draft), epoch=replaces + 1, time_ns=time_ns)
 
 
 def next_route(current: Route | None, wanted: Route) -> Route:
@@ -42,12 +55,11 @@ def lost_to(winner: Route, replaces: int) -> Conflict:
     )
 
 
-def check_words(route: Route) -> Route:
+def _check_words(draft: Draft) -> None:
     """Refuse names and reasons that cannot be kept or shown on one screen."""
     for field in ("model", "fingerprint", "actor"):
-        _check(field, getattr(route, field), wanted=True)
-    _check("reason", route.reason, wanted=False)
-    return route
+        _check(field, getattr(draft, field), wanted=True)
+    _check("reason", draft.reason, wanted=False)
 
 
 def _check(field: str, text: str, *, wanted: bool) -> None:
@@ -60,3 +72,56 @@ def _check(field: str, text: str, *, wanted: bool) -> None:
         got=ascii(text[:80]),
         expected=f"{'1' if wanted else '0'} to {_WORDS_MAX_CHARACTERS} printable characters",
     )
+
+
+def _check_arms(draft: Draft) -> None:
+    """Refuse shares that are none, and versions that are there twice."""
+    if not draft.arms:
+        if draft.salt or draft.unit:
+            raise InvalidUsage(
+                "a route without arms has nobody to draw units for",
+                field="salt" if draft.salt else "unit",
+                expected="arms, or neither salt nor unit",
+            )
+        return
+    if len(draft.arms) > ARMS_MAX:
+        raise InvalidUsage(
+            "this route has more arms than one worker should hold in memory",
+            field="arms",
+            got=len(draft.arms),
+            expected=f"at most {ARMS_MAX} beside the live version",
+        )
+    for arm in draft.arms:
+        _check("fingerprint", arm.fingerprint, wanted=True)
+        if not (math.isfinite(arm.share) and 0 <= arm.share <= 1):
+            raise InvalidUsage(
+                f"the share of v{arm.number} is no part of all units",
+                field="arms.share",
+                got=arm.share,
+                expected="a number from 0 to 1",
+            )
+    fingerprints = [draft.fingerprint, *(arm.fingerprint for arm in draft.arms)]
+    if len(set(fingerprints)) != len(fingerprints):
+        raise InvalidUsage(
+            "a version is in this route twice",
+            field="arms.fingerprint",
+            got=next(each[:12] for each in fingerprints if fingerprints.count(each) > 1),
+            expected="every version once: live, or as one of the arms",
+        )
+    shares = math.fsum(arm.share for arm in draft.arms if arm.role == "share")
+    if shares > _SHARES_MAX:
+        raise InvalidUsage(
+            "the arms of this route share out more than there is",
+            field="arms.share",
+            got=shares,
+            expected="shares that add up to at most 1; the live version keeps the rest",
+        )
+    for field, text in (("salt", draft.salt), ("unit", draft.unit)):
+        if (not text and field == "salt") or len(text) > NAME_MAX_CHARACTERS:
+            raise InvalidUsage(
+                f"the {field} of a route with arms cannot be this",
+                field=field,
+                got=ascii(text[:80]),
+                expected=f"{int(field == 'salt')} to {NAME_MAX_CHARACTERS} characters",
+            )
+        _check(field, text, wanted=bool(text))

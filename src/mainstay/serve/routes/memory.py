@@ -4,8 +4,8 @@ import threading
 from collections.abc import Sequence
 
 from mainstay.base.clock import Clock
-from mainstay.serve.routes.append import check_words, next_route
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.append import entry, next_route
+from mainstay.serve.routes.model import Draft, Route
 
 
 class MemoryRouteChain:
@@ -16,25 +16,13 @@ class MemoryRouteChain:
         self._chains: dict[str, tuple[Route, ...]] = {}
         self._lock = threading.Lock()
 
-    def append(
-        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
-    ) -> Route:
+    def append(self, draft: Draft, replaces: int) -> Route:
         """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
         newest epoch is not `replaces` (0 when there is none)."""
-        wanted = check_words(
-            Route(
-                model=model,
-                epoch=replaces + 1,
-                number=number,
-                fingerprint=fingerprint,
-                actor=actor,
-                reason=reason,
-                time_ns=self._clock.now_ns(),
-            )
-        )
+        wanted = entry(draft, replaces, self._clock.now_ns())
         with self._lock:
-            route = next_route(self.current(model), wanted)
-            self._chains[model] = (*self._chains.get(model, ()), route)
+            route = next_route(self.current(draft.model), wanted)
+            self._chains[draft.model] = (*self._chains.get(draft.model, ()), route)
             return route
 
     def current(self, model: str) -> Route | None:

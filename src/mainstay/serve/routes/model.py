@@ -1,20 +1,51 @@
-"""A route as a value, and the orders that a machine's workers follow."""
+"""A route as a value, and the orders that a machine's workers follow.
+
+A route names the version that is live and, during a rollout, the arms beside it: versions that
+answer a share of the units in place of the live one, or that shadow it, unseen. Until a rollout
+ends, the version that answered before it stays the live one, so leaving the arms out is the way
+back.
+"""
+
+from typing import Literal
 
 import msgspec
 
 from mainstay.access.model import Key
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry in the append-only chain of a model's routes; the newest is in force."""
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in force beside the live one."""
+
+    role: Literal["share", "shadow"]
+    """`share`: answers some units in place of the live version. `shadow`: answers what the live
+    version answered, for the record only."""
+    number: int
+    fingerprint: str
+    share: float
+    """The part of all units, 0 to 1. The live version keeps what the `share` arms leave."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A route as somebody wants it, before it has its place in the chain."""
 
     model: str
-    epoch: int
-    """1, 2, 3 …: the place in the chain. An append must name the epoch it replaces."""
     number: int
     fingerprint: str
     actor: str
     reason: str
+    arms: tuple[Arm, ...] = ()
+    salt: str = ""
+    """Goes into the draw of every unit. It stays the same through one rollout, so that a growing
+    share keeps the units it had; the next rollout has another one."""
+    unit: str = ""
+    """The input whose value decides on the arm; empty: the caller's name does."""
+
+
+class Route(Draft, frozen=True, kw_only=True):
+    """One entry in the append-only chain of a model's routes; the newest is in force."""
+
+    epoch: int
+    """1, 2, 3 …: the place in the chain. An append must name the epoch it replaces."""
     time_ns: int
 
 

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Draft, Route
 
 
 class RouteChain(Protocol):
     """Append-only, by compare-and-swap: of two simultaneous deployers exactly one wins."""
 
-    def append(
-        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
-    ) -> Route:
+    def append(self, draft: Draft, replaces: int) -> Route:
         """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
         newest epoch is not `replaces` (0 when there is none)."""
         ...

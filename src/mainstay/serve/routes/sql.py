@@ -8,6 +8,7 @@ away, it may or may not have been kept; `current` tells, and appending it again 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import structs
 from sqlalchemy import (
     BigInteger,
@@ -28,11 +29,12 @@ from sqlalchemy.exc import IntegrityError
 from mainstay.base.clock import Clock
 from mainstay.base.errors import StorageFailed
 from mainstay.bundle.database import create_tables, reading, storable, writing
-from mainstay.serve.routes.append import check_words, lost_to, next_route
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.append import entry, lost_to, next_route
+from mainstay.serve.routes.model import Arm, Draft, Route
 
 _PART = "routes"
-_SCHEMA = 1
+_SCHEMA = 2
+_UPGRADES = {1: ("ALTER TABLE mainstay_routes ADD COLUMN mix TEXT NOT NULL DEFAULT ''",)}
 
 _TABLES = MetaData()
 _ROUTES = Table(
@@ -45,37 +47,39 @@ _ROUTES = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("time_ns", BigInteger, nullable=False),
+    Column("mix", Text, nullable=False, server_default=""),
 )
+
+
+class _Mix(msgspec.Struct, frozen=True):
+    """What a route has only during a rollout, kept as JSON; a route without arms keeps nothing."""
+
+    arms: tuple[Arm, ...] = ()
+    salt: str = ""
+    unit: str = ""
+
+
+_NO_MIX = _Mix()
+_mix_of = msgspec.json.Decoder(_Mix).decode
 
 
 class SqlRouteChain:
     """Keeps the chain in SQLite or PostgreSQL."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        create_tables(engine, _PART, _SCHEMA, _TABLES)
+        create_tables(engine, _PART, _SCHEMA, _TABLES, _UPGRADES)
         self._engine = engine
         self._clock = clock
 
-    def append(
-        self, model: str, replaces: int, number: int, fingerprint: str, actor: str, reason: str
-    ) -> Route:
+    def append(self, draft: Draft, replaces: int) -> Route:
         """Add the entry with epoch `replaces + 1`; `Conflict` names who was first when the
         newest epoch is not `replaces` (0 when there is none)."""
-        wanted = check_words(
-            Route(
-                model=model,
-                epoch=replaces + 1,
-                number=number,
-                fingerprint=fingerprint,
-                actor=actor,
-                reason=reason,
-                time_ns=self._clock.now_ns(),
-            )
-        )
+        wanted = entry(draft, replaces, self._clock.now_ns())
+        model = draft.model
         try:
             with writing(self._engine) as connection:
                 route = next_route(_current(connection, model), wanted)
-                connection.execute(_ROUTES.insert().values(structs.asdict(route)))
+                connection.execute(_ROUTES.insert().values(_columns(route)))
                 return route
         except IntegrityError as error:
             winner = self._winner(model, wanted.epoch)
@@ -128,7 +132,14 @@ def _current(connection: Connection, model: str) -> Route | None:
     return None if row is None else _route(row)
 
 
+def _columns(route: Route) -> dict[str, Any]:
+    columns = structs.asdict(route)
+    mix = _Mix(*(columns.pop(field) for field in _Mix.__struct_fields__))
+    return {**columns, "mix": "" if mix == _NO_MIX else msgspec.json.encode(mix).decode()}
+
+
 def _route(row: Row[Any]) -> Route:
+    mix = _mix_of(row.mix) if row.mix else _NO_MIX
     return Route(
         model=row.model,
         epoch=row.epoch,
@@ -137,4 +148,7 @@ def _route(row: Row[Any]) -> Route:
         actor=row.actor,
         reason=row.reason,
         time_ns=row.time_ns,
+        arms=mix.arms,
+        salt=mix.salt,
+        unit=mix.unit,
     )
