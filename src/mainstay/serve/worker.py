@@ -27,6 +27,7 @@ from mainstay.serve.engine import Engine, Machinery
 from mainstay.serve.follow import Follower, Loader
 from mainstay.serve.http.app import App, FindDecision
 from mainstay.serve.http.connection import Connections
+from mainstay.serve.machine import machine_use
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Run
 from mainstay.serve.routes.model import Route
@@ -105,7 +106,8 @@ class Worker:
             if file != self._metrics_file:
                 with contextlib.suppress(FileNotFoundError):
                     others.append(file.read_bytes())
-        return self._parts.metrics.render(others)
+        machine = machine_use(self._settings.run_folder)
+        return self._parts.metrics.render(others, machine)
 
     def _beat(self, connections: Connections) -> None:
         metrics = self._parts.metrics

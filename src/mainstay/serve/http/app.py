@@ -60,6 +60,7 @@ INDEX = msgspec.json.encode(
     }
 )
 TARGETS_MAX = 4096
+DEFECTS_LOGGED_MAX = 100
 OPEN_TO_ALL = frozenset({"live", "ready", "server", "version", "index"})
 """What anybody may ask, with or without a key: nothing of a model is in the answer."""
 LOG = logging.getLogger("mainstay.serve")
@@ -86,6 +87,7 @@ class App:
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._defects: set[tuple[str, int]] = set()
         self._handlers: dict[str, Handler] = {
             "infer": self._infer,
             "decide": self._decide,
@@ -187,7 +189,7 @@ class App:
     def _failed(self, request: Request, error: BaseException) -> Reply:
         target = request.target
         if not isinstance(error, MainstayError):
-            LOG.error("a request met a defect", exc_info=error)
+            self._log_defect(error)
             error = Failed(
                 "this request met a defect of the server; the log has it, the rest goes on"
             )
@@ -196,6 +198,18 @@ class App:
         elif isinstance(error, StorageFailed):
             self._metrics.spool_error()
         return refuse(error, target.kind)
+
+    def _log_defect(self, error: BaseException) -> None:
+        """Log a defect with all that is known of it, but each one only once: the same fault in
+        every request must not fill the disk."""
+        self._metrics.defect(repr(error))
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = (type(error).__name__, trace.tb_lineno if trace is not None else 0)
+        if place not in self._defects and len(self._defects) < DEFECTS_LOGGED_MAX:
+            self._defects.add(place)
+            LOG.error("a request met a defect", exc_info=error)
 
     def _resolve(self, method: str, path: str) -> Target:
         target = resolve(method, path)
