@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,10 @@ from sqlalchemy import Engine
 
 from mainstay.base.clock import ManualClock
 from mainstay.bundle.database import open_engine
+from tests.servers.mainstay import running_server
 from tests.servers.postgres import PostgresServer, binaries
+
+__all__ = ["running_server"]
 
 
 @pytest.fixture
@@ -79,3 +82,18 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(usual)
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Tell a figure: it is shown at the end of the run, and never compared with a limit."""
+    return lambda name, value: record_property(f"measured: {name}", value)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests measured."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name.startswith("measured: "):
+                where = report.nodeid.rpartition("/")[2].partition("::")[0]
+                terminalreporter.write_line(f"{where}: {name.removeprefix('measured: ')} = {value}")

@@ -38,14 +38,22 @@ class Acknowledged:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A request whose connection was lost before its answer: who knows what became of it."""
+
+    request: str
+    at: float
+    accepted: bool
+    """The connection had carried an answer before, so a worker had certainly accepted it."""
+
+
 @dataclass(slots=True)
 class Heard:
     """What all callers were told."""
 
     answers: list[Acknowledged] = field(default_factory=list[Acknowledged])
-    broken: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
-    """Requests whose connection was lost before their answer, and when: who knows what became
-    of them."""
+    broken: list[Broken] = field(default_factory=list[Broken])
     hanging: list[str] = field(default_factory=list[str])
     refused: list[tuple[int, Any]] = field(default_factory=list[tuple[int, Any]])
     unconnected: list[str] = field(default_factory=list[str])
@@ -72,6 +80,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self.closing = False
+        self.accepted = False
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -92,6 +101,7 @@ class Connection:
         headers = dict(line.split(": ", 1) for line in lines if line)
         data = await self._reader.readexactly(int(headers["content-length"]))
         self.closing = headers.get("connection") == "close"
+        self.accepted = True
         return int(first.split()[1]), json.loads(data) if data else None
 
     async def close(self) -> None:
@@ -188,7 +198,7 @@ class Callers:
         try:
             status, told = await asyncio.wait_for(ask, PATIENCE_SECONDS)
         except _LOST:
-            self.heard.broken.append((request, time.monotonic()))
+            self.heard.broken.append(Broken(request, time.monotonic(), connection.accepted))
             return False
         except TimeoutError:
             self.heard.hanging.append(request)
