@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mainstay.contract.model import (
+    Assets,
     Boolean,
     Category,
     Context,
@@ -13,6 +14,7 @@ from mainstay.contract.model import (
     FromLookup,
     FromRequest,
     FunctionSource,
+    Gate,
     HttpSource,
     Input,
     Integer,
@@ -23,6 +25,7 @@ from mainstay.contract.model import (
     Output,
     Probability,
     Ranking,
+    Release,
     Serve,
     Source,
     SqlSource,
@@ -31,6 +34,7 @@ from mainstay.contract.model import (
     Vector,
     VectorOutput,
 )
+from mainstay.contract.release_rules import METRIC_RANGES
 
 names = st.one_of(
     st.sampled_from(["amount", "age", "no", "null", "true", "1", "mean radius", "a: b", "# x", "é"]),
@@ -166,6 +170,48 @@ def contexts(draw: st.DrawFn, key: str, lookups: list[str]) -> Context:
 
 
 @st.composite
+def assets(draw: st.DrawFn, output: Output) -> Assets:
+    every = draw(st.sampled_from(["10m", "1s", "7 days"]))
+    fitting = [name for name, m in METRIC_RANGES.items() if isinstance(output, m.outputs)]
+    if not fitting or draw(flags):
+        return Assets(every=every)
+    bounds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).map(tuple)
+    return Assets(
+        metric=draw(st.sampled_from(fitting)), acceptable=draw(st.just(()) | bounds), every=every
+    )
+
+
+@st.composite
+def gates(draw: st.DrawFn, groups: list[str], output: Output) -> Gate:
+    some = st.lists(st.sampled_from(groups), unique=True).map(tuple) if groups else st.just(())
+    cost = {}
+    if isinstance(output, Probability | Label) and draw(flags):
+        first, second = output.classes[:2]
+        cost = {first: {second: draw(st.floats(0, 1e6))}}
+    return Gate(
+        worse_by=draw(st.floats(0, 1)),
+        slices=draw(some),
+        parity=draw(some),
+        parity_within=draw(st.floats(0, 1)),
+        slower_by=draw(st.floats(0.5, 9)),
+        larger_by=draw(st.floats(0.5, 9)),
+        cost=cost,
+    )
+
+
+@st.composite
+def releases(draw: st.DrawFn, groups: list[str]) -> Release:
+    return Release(
+        strategy=draw(st.sampled_from(["direct", "shadow", "canary", "gradual"])),
+        steps=draw(st.sampled_from([("100 %",), ("0.5 %", "50%", "100 %")])),
+        bake=draw(st.sampled_from(["10m", "1h", "1ms"])),
+        unit=draw(st.sampled_from(["", *groups])),
+        worse_by=draw(st.floats(0.001, 1)),
+        false_alarms=draw(st.sampled_from(["1 %", "0.01 %", "50 %"])),
+    )
+
+
+@st.composite
 def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int = 5) -> Contract:
     inputs = draw(st.dictionaries(names, kind, min_size=1, max_size=most))
     keys = [name for name, each in inputs.items() if not isinstance(each, Vector)]
@@ -174,13 +220,15 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
     for name in draw(st.lists(names, max_size=2, unique=True)):
         if keys and name not in inputs:
             context[name] = draw(contexts(keys[0], list(lookups)))
+    groups = [n for n, kind in inputs.items() if isinstance(kind, Category | Boolean | Integer)]
+    output = draw(outputs())
     return Contract(
         model=draw(st.sampled_from(["fraud", "a-b_2", "1"])),
         about=draw(words),
         inputs=inputs,
         context=context,
         lookups=lookups,
-        output=draw(outputs()),
+        output=output,
         facts=Facts(
             features=draw(st.none() | st.integers(1, 99)),
             depends_on=draw(st.sampled_from([{}, {"numpy": ">=2.1,<3"}])),
@@ -189,5 +237,8 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
             say=draw(st.sampled_from(["No.", "We could not answer this one.", "a: 'b' #"]))
         ),
         serve=Serve(join=draw(flags), deadline=draw(st.sampled_from(["10s", "2 minutes"]))),
+        assets=draw(assets(output)),
+        gate=draw(gates(groups, output)),
+        release=draw(releases(groups)),
         log=draw(st.sampled_from(["written", "durable", "buffered"])),
     )

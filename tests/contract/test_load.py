@@ -122,6 +122,67 @@ def test_each_mistake_is_named(old, new, expected):
 
 
 @pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("assets: {metric: accurracy}", "assets.metric: must be one of accuracy, log_loss, mae, rmse, roc_auc, got the text 'accurracy'; did you mean 'accuracy'?"),
+        ("assets: {metric: rmse}", "assets.metric: rmse cannot be measured on an output of type probability; accuracy, roc_auc, log_loss would do"),
+        ("assets: {acceptable: [0, 1]}", "assets.acceptable: needs `metric` beside it"),
+        ("assets: {metric: accuracy, acceptable: 0.9}", "assets.acceptable: must be a list"),
+        ("assets: {metric: accuracy, acceptable: [0.9]}", "assets.acceptable: must be two numbers, lowest and highest, such as [0.8, 1]; got [0.9]"),
+        ("assets: {metric: accuracy, acceptable: [1, 0.9]}", "assets.acceptable: the lowest comes first: [0.9, 1]"),
+        ("assets: {metric: accuracy, acceptable: [90, 100]}", "assets.acceptable: accuracy is always 0 to 1"),
+        ("assets: {metric: log_loss, acceptable: [0, .inf]}", "assets.acceptable: log_loss is always at least 0 and finite"),
+        ("assets: {metric: log_loss, acceptable: [.nan, 1]}", "assets.acceptable: log_loss is always at least 0 and finite"),
+        ("assets: {every: 10}", "assets.every: must be text, got the number 10; write it with a unit, such as 20ms"),
+        ("assets: {every: often}", "assets.every: 'often' is not a duration"),
+        ("assets: {every: 1ms}", "assets.every: must be 1s to 7d, got 1ms"),
+        ("assets: {every: 8d}", "assets.every: must be 1s to 7d, got 8d"),
+        ("gate: {worse_by: -0.1}", "gate.worse_by: must be a number, at least 0; got -0.1"),
+        ("gate: {slices: [contry]}", "gate.slices[0]: there is no input 'contry'; did you mean 'country'?; inputs are amount, country"),
+        ("gate: {slices: [amount]}", "gate.slices[0]: 'amount' is of type number, whose values are no groups; name an input of type category, boolean or integer"),
+        ("gate: {parity: [country, country]}", "gate.parity[1]: 'country' is listed already, as [0]"),
+        ("gate: {parity_within: 2}", "gate.parity_within: is a difference of shares, from 0 to 1; got 2"),
+        ("gate: {slower_by: 0}", "gate.slower_by: is a factor, more than 0, such as 1.5; got 0"),
+        ("gate: {larger_by: .nan}", "gate.larger_by: is a factor, more than 0"),
+        ("gate: {cost: {fruad: {ok: 5}}}", "gate.cost.fruad: 'fruad' is not a class of the output; did you mean 'fraud'?; classes are ok, fraud"),
+        ("gate: {cost: {ok: {no: 5}}}", "gate.cost.ok.no: 'no' is not a class of the output"),
+        ("gate: {cost: {ok: {ok: 5}}}", "gate.cost.ok.ok: this answer is right and costs nothing; leave it out"),
+        ("gate: {cost: {ok: {fraud: -5}}}", "gate.cost.ok.fraud: must be a number, at least 0; got -5"),
+        ("gate: {cost: {ok: 5}}", "gate.cost.ok: must be a set of named settings, got the number 5"),
+        ("release: {strategy: canarry}", "release.strategy: must be one of canary, direct, gradual, shadow, got the text 'canarry'; did you mean 'canary'?"),
+        ("release: {steps: [1, 100]}", "release.steps[0]: must be text, got the number 1; write it with its sign, such as 10 %"),
+        ("release: {steps: []}", "release.steps: must be 1 to 20 shares, got 0"),
+        ("release: {steps: [some, 100 %]}", "release.steps[0]: 'some' is not a share; write a number with %, such as 1 %"),
+        ("release: {steps: [50 %, 10 %, 100 %]}", "release.steps[1]: each step must be more than the one before, 50 %; got 10 %"),
+        ("release: {steps: [0 %, 100 %]}", "release.steps[0]: each step must be more than 0 %"),
+        ("release: {steps: [10 %, 50 %]}", "release.steps[1]: must end at 100 %, or the old version never leaves; got 50 %"),
+        ("release: {steps: [10 %, 101 %]}", "release.steps[1]: '101 %' is not a share"),
+        ("release: {bake: 1000d}", "release.bake: must be 1ms to 90d, got 1000d"),
+        ("release: {unit: amount}", "release.unit: 'amount' is of type number"),
+        ("release: {unit: user}", "release.unit: there is no input 'user'"),
+        ("release: {worse_by: 0}", "release.worse_by: is a difference of shares, more than 0 and at most 1; got 0"),
+        ("release: {false_alarms: 0 %}", "release.false_alarms: must be more than 0 % and at most 50 %; got 0 %"),
+        ("release: {false_alarms: 51 %}", "release.false_alarms: must be more than 0 % and at most 50 %; got 51 %"),
+        ("release: {false_alarms: 1}", "release.false_alarms: must be text, got the number 1; write it with its sign, such as 10 %"),
+    ],
+)  # fmt: skip
+def test_what_a_version_must_show_is_held_to_the_rest(part, expected):
+    """S8 N6 N10: assets, gate and release name inputs, classes and metrics that are there, and
+    shares that lead from nobody to everybody."""
+    found = problems(GOOD + part)
+    assert any(problem.startswith(f"c.yaml:12: {expected}") for problem in found), found
+
+
+def test_a_metric_fits_the_output():
+    """S8: an output without truth to compare has no metric; costs need classes."""
+    text = START + "output: {type: vector, length: 2}\n"
+    assert "no metric is known for it" in problems(text + "assets: {metric: rmse}")[0]
+    costly = problems(text + "gate: {cost: {a: {b: 1}}}")[0]
+    assert "answers of type vector have no classes" in costly
+    assert loads_contract(START + END + "assets: {metric: mae, acceptable: [0, 2]}", "c").assets
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"),
     [
         ("{type: timestamp, after: 2020-01-01}", "inputs.a.after: '2020-01-01' is not a moment"),

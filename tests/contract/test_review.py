@@ -83,6 +83,29 @@ def test_a_lean_contract_has_none(tmp_path):
     ]
 
 
+def test_a_strategy_has_its_own_settings(tmp_path):
+    """N10 S31: steps without a strategy that takes them, and a bound on nothing, mislead."""
+    lean = "model: m\ninputs: {a: {type: integer}}\noutput: {type: number}\n"
+    written = {
+        "steps": "[5 %, 100 %]", "bake": "1h", "unit": "a", "worse_by": "0.1", "false_alarms": "2 %"
+    }  # fmt: skip
+    settings = "".join(f"  {name}: {value}\n" for name, value in written.items())
+    for strategy, idle in {
+        "shadow": ["steps"],
+        "canary": [],
+        "gradual": ["worse_by", "false_alarms"],
+    }.items():
+        text = f"{lean}release:\n  strategy: {strategy}\n{settings}"
+        (tmp_path / "a.yaml").write_text(text)
+        found = idle_settings(tmp_path / "a.yaml")
+        assert [setting for _, setting, _ in found] == [f"release.{name}" for name in idle]
+    (tmp_path / "a.yaml").write_text(f"{lean}release:\n{settings}gate: {{parity_within: 0.2}}\n")
+    assert [setting for _, setting, _ in idle_settings(tmp_path / "a.yaml")] == [
+        *(f"release.{name}" for name in written),
+        "gate.parity_within",
+    ]
+
+
 def test_taking_them_away_changes_nothing(tmp_path):
     """N10: the contract without its idle settings is the same, but for what nothing used."""
     (tmp_path / "a.yaml").write_text(BASE)

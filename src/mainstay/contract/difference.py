@@ -45,7 +45,7 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _contexts(before.context, after.context)
     yield from _scalars("lookups", _plain(before.lookups), _plain(after.lookups))
     yield from _outputs(before.output, after.output)
-    for part in ("facts", "judge", "serve"):
+    for part in ("facts", "judge", "serve", "assets", "gate", "release"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
     yield from _scalars("", {"log": before.log}, {"log": after.log})
 

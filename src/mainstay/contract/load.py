@@ -26,12 +26,15 @@ from mainstay.contract.document import (
     read_document,
 )
 from mainstay.contract.model import (
+    Assets,
     Context,
     Contract,
     Facts,
+    Gate,
     Input,
     Judge,
     Output,
+    Release,
     Serve,
     Source,
 )
@@ -57,6 +60,9 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "facts": Facts,
     "judge": Judge,
     "serve": Serve,
+    "assets": Assets,
+    "gate": Gate,
+    "release": Release,
 }
 
 

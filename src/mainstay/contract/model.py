@@ -285,8 +285,8 @@ class Assets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metric: Literal["accuracy", "roc_auc", "log_loss", "rmse", "mae"] | None = None
     """Measured on the confidence set; without one the labels there are only described."""
     acceptable: tuple[float, ...] = ()
-    """Lowest and highest: the range the metric must lie in: outside it the version is not served, and stopped at once
-    if it is serving."""
+    """Lowest and highest: the range the metric must lie in. Outside it the version is not
+    served, and stopped at once if it is serving."""
     every: str = "10m"
     """How often each worker checks the version it serves anew."""
 

@@ -7,20 +7,23 @@ same Structs that the loader holds files to; so it cannot fall behind.
 import ast
 import inspect
 from collections.abc import Iterator
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 import msgspec
 import msgspec.inspect as mi
 
 from mainstay.contract import model
 from mainstay.contract.model import (
+    Assets,
     Context,
     Contract,
     Facts,
+    Gate,
     Input,
     Judge,
     Kind,
     Output,
+    Release,
     Serve,
     Source,
 )
@@ -37,7 +40,8 @@ settings are then changes: named settings are merged one by one, lists and singl
 what was there, `null` takes a setting away, and what becomes another `type` is written anew.
 
 Booleans are `true` and `false` only, so `NO` is a word. Anchors, aliases and tags are refused.
-Durations carry a unit (`50ms`, `10s`, `2m`, `1h`, `7d`); moments are RFC 3339 with an offset.
+Durations carry a unit (`50ms`, `10s`, `2m`, `1h`, `7d`), shares their sign (`0.5 %`, `10 %`);
+moments are RFC 3339 with an offset.
 """
 
 _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
@@ -49,6 +53,9 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("facts", "", (Facts,)),
     ("judge", "", (Judge,)),
     ("serve", "", (Serve,)),
+    ("assets", "", (Assets,)),
+    ("gate", "", (Gate,)),
+    ("release", "", (Release,)),
 )  # fmt: skip
 _INFERRED_TAGS: Final = frozenset({"from", "by"})
 
@@ -107,6 +114,9 @@ def _default(field: mi.Field) -> str:
         return "see below" if default else "empty"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        items = cast("tuple[Any, ...]", default)
+        return f"`[{', '.join(map(str, items))}]`" if items else "empty"
     return f"`{default}`" if default != "" else "empty"
 
 

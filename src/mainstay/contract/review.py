@@ -6,7 +6,7 @@ nothing misleads whoever reads it, so `mainstay check` shows them.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from mainstay.contract.document import Document, Place
 from mainstay.contract.load import (
@@ -22,6 +22,13 @@ from mainstay.contract.shape import GIVEN_IN_FILE, default_at, infer_tags
 from mainstay.contract.words import Setting, setting_name
 
 Idle = tuple[str, str, str]
+
+_IDLE_IN_RELEASE: Final[dict[str, tuple[str, ...]]] = {
+    "direct": ("steps", "bake", "unit", "worse_by", "false_alarms"),
+    "shadow": ("steps",),
+    "gradual": ("worse_by", "false_alarms"),
+}
+"""Strategy to the settings it does not look at."""
 
 
 def idle_settings(path: Path) -> list[Idle]:
@@ -95,3 +102,9 @@ def _unused(contract: Contract) -> Iterator[tuple[Setting, str]]:
             if kind.optional:
                 words = "it is never missing, because `otherwise` stands in"
                 yield ("context", name, "value", "optional"), words
+    strategy = contract.release.strategy
+    for name in _IDLE_IN_RELEASE.get(strategy, ()):
+        words = f"the strategy {strategy} does not use it; only `deploy --strategy` could"
+        yield ("release", name), words
+    if not contract.gate.parity:
+        yield ("gate", "parity_within"), "`gate.parity` names no input"

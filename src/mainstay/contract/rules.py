@@ -29,12 +29,14 @@ from mainstay.base.limits import (
 from mainstay.contract.columns import MATRIX
 from mainstay.contract.fields import FLOAT_MAX, compile_field, plain
 from mainstay.contract.model import (
+    Assets,
     Category,
     Context,
     Contract,
     Facts,
     FromRequest,
     FunctionSource,
+    Gate,
     HttpSource,
     Input,
     Integer,
@@ -45,6 +47,7 @@ from mainstay.contract.model import (
     Output,
     Probability,
     Ranking,
+    Release,
     Serve,
     Source,
     SqlSource,
@@ -53,6 +56,7 @@ from mainstay.contract.model import (
     Vector,
     VectorOutput,
 )
+from mainstay.contract.release_rules import Known, assets_faults, gate_faults, release_faults
 from mainstay.contract.shape import Fault
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
 from mainstay.contract.words import Setting, did_you_mean, one_of
@@ -73,6 +77,9 @@ class Draft(msgspec.Struct, kw_only=True):
     facts: Facts | None = None
     judge: Judge | None = None
     serve: Serve | None = None
+    assets: Assets | None = None
+    gate: Gate | None = None
+    release: Release | None = None
     input_names: tuple[str, ...] = ()
     """All inputs, those that could not be read included."""
     context_names: tuple[str, ...] = ()
@@ -92,6 +99,9 @@ def draft_of(contract: Contract) -> Draft:
         facts=contract.facts,
         judge=contract.judge,
         serve=contract.serve,
+        assets=contract.assets,
+        gate=contract.gate,
+        release=contract.release,
         input_names=tuple(contract.inputs),
         context_names=tuple(contract.context),
         lookup_names=tuple(contract.lookups),
@@ -121,6 +131,13 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     if draft.judge is not None and not 1 <= len(draft.judge.say.strip()) <= WORDS_MAX_CHARACTERS:
         words = f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters"
         yield Fault(("judge", "say"), words)
+    known = Known(draft.inputs, draft.input_names, draft.output)
+    if draft.assets is not None:
+        yield from assets_faults(draft.assets, known)
+    if draft.gate is not None:
+        yield from gate_faults(draft.gate, known)
+    if draft.release is not None:
+        yield from release_faults(draft.release, known)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

@@ -24,6 +24,14 @@ _TAGS_BY_SETTING: Final = {
 }
 
 
+_WITH_UNIT: Final = "; write it with a unit, such as 20ms"
+_WITH_SIGN: Final = "; write it with its sign, such as 10 %"
+_UNIT_WORDS: Final = {
+    **dict.fromkeys(("timeout", "deadline", "every", "bake"), _WITH_UNIT),
+    **dict.fromkeys(("steps", "false_alarms"), _WITH_SIGN),
+}
+
+
 class Fault(NamedTuple):
     """Something wrong at a setting; the loader knows the line."""
 
@@ -160,8 +168,8 @@ def _scalar_faults(value: Any, kinds: tuple[mi.Type, ...], at: Setting) -> Itera
     elif any(isinstance(kind, mi.StrType) for kind in kinds) and isinstance(
         value, (bool, int, float)
     ):
-        duration = at[-1] in ("timeout", "deadline")
-        words += "; write it with a unit, such as 20ms" if duration else "; put it in quotes"
+        named = next((part for part in reversed(at) if isinstance(part, str)), "")
+        words += _UNIT_WORDS.get(named, "; put it in quotes")
     yield Fault(at, words)
 
 

@@ -42,6 +42,13 @@ _JUDGE: Final = """\
 # What a person reads when an answer does not make sense and is withheld."""
 _SERVE: Final = """\
 # How requests are run. `join` lets concurrent requests share one run of the model."""
+_ASSETS: Final = """\
+# What a version must show before it serves, at every start and ever again: outside the acceptable
+# range of the metric (lowest and highest), measured on the confidence set, it does not answer."""
+_GATE: Final = """\
+# What a candidate must show beside the version that serves: not worse, costlier, slower, larger."""
+_RELEASE: Final = """\
+# How a new version comes to answer: direct, shadow, canary or gradual."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 
@@ -65,6 +72,9 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
         ("facts", _FACTS, contract.facts),
         ("judge", _JUDGE, contract.judge),
         ("serve", _SERVE, contract.serve),
+        ("assets", _ASSETS, contract.assets),
+        ("gate", _GATE, contract.gate),
+        ("release", _RELEASE, contract.release),
     ):
         lines += ["", words, *_section(name, value)]
     written = f"log: {contract.log}"
@@ -84,7 +94,16 @@ def _section(name: str, value: msgspec.Struct) -> Iterator[str]:
             yield f"#   {setting}: {shown}"
 
 
-_EXAMPLES: Final = {"features": "30", "depends_on": '{numpy: ">=2.1,<3"}'}
+_EXAMPLES: Final = {
+    "features": "30",
+    "depends_on": '{numpy: ">=2.1,<3"}',
+    "metric": "accuracy",
+    "acceptable": "[0.8, 1]",
+    "slices": "[country]",
+    "cost": "{fraud: {ok: 500}, ok: {fraud: 1}}",
+    "parity": "[country]",
+    "unit": "customer",
+}
 
 
 def _entries(
@@ -170,8 +189,9 @@ def _flow(value: Any) -> str:
             return str(int(value)) if whole else repr(value)
         case str():
             return _text(value)
-        case list():
-            return "[" + ", ".join(_flow(item) for item in cast("list[Any]", value)) + "]"
+        case list() | tuple():
+            items = cast("list[Any] | tuple[Any, ...]", value)
+            return "[" + ", ".join(_flow(item) for item in items) + "]"
         case _:
             settings = cast("dict[str, Any]", value).items()
             inner = ", ".join(f"{_text(name, key=True)}: {_flow(item)}" for name, item in settings)
