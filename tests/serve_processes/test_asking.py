@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainstay.base.errors import Failed, NotFound, NotReady
+from mainstay.base.errors import Failed, NotFound, NotReady, StorageFailed
 from mainstay.journal.model import Decision
 from mainstay.serve.asking import Asker, QuestionServer, socket_path
 from tests.servers.until import until
@@ -60,20 +60,34 @@ def test_a_decision_is_found(tmp_path):
     assert not socket_path(tmp_path).exists()
 
 
-def test_errors_keep_their_kind(tmp_path):
+def test_errors_keep_their_kind_and_their_words(tmp_path):
+    """S3: a caller is told as much as the journal told the keeper."""
+
     def find(decision_id: str) -> Decision:
-        if decision_id == "defect":
+        if decision_id == "f" * 28:
             raise ZeroDivisionError
+        if decision_id == "e" * 28:
+            raise StorageFailed("the lake cannot be read", rule="storage")
         raise NotFound("no decision has this id", field="id", got=decision_id)
 
     async def use(asker: Asker) -> None:
-        with pytest.raises(NotFound, match="no decision has this id"):
+        with pytest.raises(NotFound, match="no decision has this id") as told:
             await asker.find(ID)
+        assert (told.value.field, told.value.got) == ("id", ID)
         with pytest.raises(Failed, match="ZeroDivisionError"):
-            await asker.find("defect")
+            await asker.find("f" * 28)
+        with pytest.raises(StorageFailed, match="the lake cannot be read"):
+            await asker.find("e" * 28)
         assert await asker.health()
 
     with_keeper(tmp_path, find, use)
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "0" * 5000, "\ud800", "g" * 28])
+def test_what_cannot_be_an_id_never_reaches_the_keeper(tmp_path, text):
+    """S3: not found, however long, also with the keeper away."""
+    with pytest.raises(NotFound, match="not a decision id"):
+        asyncio.run(Asker(tmp_path).find(text))
 
 
 def test_a_keeper_that_is_away_is_told_in_words(tmp_path):

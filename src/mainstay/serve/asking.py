@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,7 +26,10 @@ from mainstay.base.errors import (
     NotFound,
     NotReady,
     Overloaded,
+    StorageFailed,
 )
+from mainstay.base.ids import parse_decision_id
+from mainstay.contract.problems import brief
 from mainstay.journal.model import Decision
 
 SOCKET_FILE = "keeper.sock"
@@ -52,17 +55,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the keeper says; `error` holds the code and words when it cannot."""
+    """What the keeper says; when it cannot, `code` and all that an error says for itself."""
 
     decision: msgspec.Raw = _NOTHING
     """Passed on as it was written, never read in between."""
     ready: bool = True
     code: str = ""
     error: str = ""
+    field: str | None = None
+    rule: str | None = None
+    got: Any = None
+    expected: str | None = None
 
 
 _ERRORS: dict[str, type[MainstayError]] = {
-    kind.code: kind for kind in (NotFound, InvalidRequest, NotReady, Overloaded)
+    kind.code: kind for kind in (NotFound, InvalidRequest, NotReady, Overloaded, StorageFailed)
 }
 _encode = msgspec.json.Encoder().encode
 _question = msgspec.json.Decoder(Question)
@@ -103,6 +110,17 @@ async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
 def _frame(message: Question | Reply) -> bytes:
     body = _encode(message)
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
+
+
+def _refusal(error: MainstayError) -> Reply:
+    return Reply(
+        code=error.code,
+        error=error.message,
+        field=error.field,
+        rule=error.rule,
+        got=brief(error.got),
+        expected=error.expected,
+    )
 
 
 class QuestionServer:
@@ -158,7 +176,7 @@ class QuestionServer:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._executor, self._find, question.id)
         except MainstayError as error:
-            return Reply(code=error.code, error=error.message)
+            return _refusal(error)
         except Exception as error:  # noqa: BLE001  # because one look-up's defect is its own answer
             return Reply(code=Failed.code, error=f"the look-up broke down: {error!r}")
         finally:
@@ -176,6 +194,7 @@ class Asker:
 
     async def find(self, decision_id: str) -> bytes:
         """One decision as JSON; `NotFound`, or `NotReady` when the keeper cannot be asked now."""
+        parse_decision_id(decision_id)  # what cannot be an id is not worth the keeper's time
         reply = await self._ask(Question(ask="find", id=decision_id))
         if bytes(reply.decision) == bytes(_NOTHING):
             raise NotReady("the keeper answered without a decision")
@@ -199,7 +218,13 @@ class Asker:
                 "keeper",
             ) from error
         if reply.code:
-            raise _ERRORS.get(reply.code, Failed)(reply.error)
+            raise _ERRORS.get(reply.code, Failed)(
+                reply.error,
+                field=reply.field,
+                rule=reply.rule,
+                got=reply.got,
+                expected=reply.expected,
+            )
         return reply
 
     async def _exchange(self, question: Question) -> Reply:

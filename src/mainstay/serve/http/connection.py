@@ -173,7 +173,14 @@ class Connection(asyncio.Protocol):
             self.close_if_idle()
         except httptools.HttpParserError as error:
             words = getattr(error.__context__, "message", "") or str(error)
-            self._refuse(InvalidRequest(f"this is not HTTP as HTTP/1.1 has it: {words}"))
+            self._refuse(
+                InvalidRequest(
+                    f"this is not HTTP as HTTP/1.1 has it: {words}",
+                    field="request",
+                    rule="http",
+                    expected="a request line, headers and a body of the length they state",
+                )
+            )
 
     # --------------------------------------------------------------------- the parser's side
 
