@@ -6,7 +6,7 @@ same ONNX file; the oracle for every answer is onnxruntime called directly.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -48,9 +48,9 @@ def onnx_file(name: str, folder: Path) -> Path:
         from skl2onnx.common.data_types import FloatTensorType
 
         folder.mkdir(parents=True, exist_ok=True)
-        converted = to_onnx(
+        converted: Any = to_onnx(
             train(name),
-            initial_types=[("x", FloatTensorType([None, WIDTH]))],
+            initial_types=cast("Any", [("x", FloatTensorType([None, WIDTH]))]),
             options={"zipmap": False},
         )
         file.write_bytes(converted.SerializeToString())
