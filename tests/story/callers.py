@@ -171,10 +171,8 @@ class Callers:
             if connection is None:
                 connection = await self._connect()
                 continue
-            if not await self._one(connection, f"{self._seed}-{number}-{sent}", draw):
-                await connection.close()
-                connection = None
-            elif connection.closing or draw.random() < 0.04:
+            kept = await self._one(connection, f"{self._seed}-{number}-{sent}", draw)
+            if not kept or connection.closing or draw.random() < 0.04:
                 await connection.close()
                 connection = None
             await asyncio.sleep(self._think * draw.random() * 2)
