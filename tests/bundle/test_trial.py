@@ -9,9 +9,17 @@ import pytest
 
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.archive import fingerprint_of, write_archive
-from mainstay.bundle.assets import END_TO_END_FILE, Examples, encode_examples
+from mainstay.bundle.assets import (
+    CONFIDENCE_FILE,
+    END_TO_END_FILE,
+    FIRST_IMPRESSIONS_FILE,
+    Examples,
+    decode_examples,
+    encode_examples,
+)
 from mainstay.bundle.model import CodePart
-from mainstay.bundle.trial import TrialLimits, try_out
+from mainstay.bundle.trial import TrialLimits, run_trial, try_out
+from mainstay.contract.model import Assets as ContractAssets
 
 
 def altered(folder: Path, packed, into: Path, files=None, **changes) -> tuple[Path, str]:
@@ -86,7 +94,7 @@ def test_a_wrong_example_is_named_with_what_came_and_what_should(folder, packed,
     """S8: one wrong end-to-end example: not served."""
     inputs = {f"f{i}": np.zeros(2) for i in range(6)}
     for expected in (np.array([[0.5, 0.5], [2.0, -1.0]]),
-                     np.array(["ok", "nonsense"], dtype=object)):
+                     np.array(["fraud", "ok"], dtype=object)):
         asset = encode_examples(Examples(inputs=inputs, expected=expected))
         changed, fingerprint = altered(
             folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: asset})
@@ -103,3 +111,88 @@ def test_a_bundle_without_examples_is_refused(folder, packed, tmp_path):
         folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: empty})
     with pytest.raises(InvalidBundle, match="empty"):
         try_out(changed, fingerprint)
+
+
+def held_to(packed, **assets):
+    """The contract, with what it says of its assets."""
+    return msgspec.structs.replace(packed.manifest.contract, assets=ContractAssets(**assets))
+
+
+def test_a_metric_outside_its_range_is_refused_with_figure_range_and_rows(
+    folder, packed, tmp_path
+):
+    """S8: metric, figure, range and rows are named; inside the range the same version passes."""
+    figure = packed.manifest.card.metrics["accuracy"]
+    for range_ in ((0.0, figure - 0.01), (figure + 0.01, 1.0)):
+        changed, fingerprint = altered(
+            folder, packed, tmp_path / "x.mainstay",
+            contract=held_to(packed, metric="accuracy", acceptable=range_))
+        words = rf"accuracy is {figure:.4g} on 100 labelled rows; acceptable is {range_[0]:.4g}"
+        with pytest.raises(InvalidBundle, match=words) as no:
+            try_out(changed, fingerprint)
+        assert no.value.field == CONFIDENCE_FILE
+        assert no.value.got == pytest.approx(figure)
+    changed, fingerprint = altered(
+        folder, packed, tmp_path / "x.mainstay",
+        contract=held_to(packed, metric="accuracy", acceptable=(figure, figure)))
+    assert try_out(changed, fingerprint).confidence_rows == 100
+
+
+def six(rows: int, value: float = 0.0):
+    return {f"f{i}": np.full(rows, value) for i in range(6)}
+
+
+WORDS = np.array(["ok", "frau"], dtype=object)
+
+
+@pytest.mark.parametrize(("file", "asset", "words"), [
+    (CONFIDENCE_FILE, None, "has no labels"),
+    (CONFIDENCE_FILE, Examples(inputs=six(2), label=np.array([-1, -1])), "has no labels"),
+    (CONFIDENCE_FILE, Examples(inputs=six(0), label=np.zeros(0, np.int64)), "confidence set is empty"),
+    (CONFIDENCE_FILE, Examples(inputs=six(2), label=np.array([0, 2])), "confidence set is mislabelled"),
+    (CONFIDENCE_FILE, Examples(inputs=six(2), label=np.array([0.0, 1.0])), "mislabelled"),
+    (CONFIDENCE_FILE, Examples(inputs=six(2), label=np.array([1, 1])), "roc_auc cannot be measured"),
+    (CONFIDENCE_FILE, Examples(inputs={"f0": np.zeros(2)}, label=np.array([0, 1])), "lacks 'f1'"),
+    (CONFIDENCE_FILE, Examples(inputs={**six(2), "g": np.zeros(2)}, label=np.array([0, 1])),
+     "does not know: 'g'"),
+    (CONFIDENCE_FILE, Examples(inputs=six(2, np.inf), label=np.array([0, 1])),
+     "does not fit the contract: row 1 'f0' is not a finite"),
+    (CONFIDENCE_FILE, b"PK not columns", "these bytes are not columns"),
+    (END_TO_END_FILE, Examples(inputs=six(2), expected=WORDS), "row 2: 'frau' is no class"),
+    (END_TO_END_FILE, Examples(inputs=six(2), expected=np.zeros((2, 3))), r"shape \[2, 3\]"),
+    (END_TO_END_FILE, Examples(inputs=six(2)), "end-to-end set is empty"),
+    (FIRST_IMPRESSIONS_FILE, Examples(inputs=six(2), expected=WORDS),
+     "row 2: 'frau' is never answered; did you mean 'fraud'?"),
+    (FIRST_IMPRESSIONS_FILE, Examples(inputs=six(2), expected=np.zeros(2)), "first impressions expects"),
+    (FIRST_IMPRESSIONS_FILE, Examples(
+        inputs=six(1, 3.0), expected=np.array(["nonsense"], dtype=object)), "mislabelled"),
+])  # fmt: skip
+def test_assets_that_prove_nothing_are_refused(file, asset, words, folder, packed, tmp_path):
+    """S8 S9: empty, mislabelled, unreadable or not for this contract: each in words, and named."""
+    if asset is None:
+        confidence = decode_examples((folder / file).read_bytes(), file)
+        asset = Examples(inputs=confidence.inputs)
+    data = asset if isinstance(asset, bytes) else encode_examples(asset)
+    contract = held_to(packed, metric="roc_auc", acceptable=(0.0, 1.0))
+    changed, fingerprint = altered(
+        folder, packed, tmp_path / "x.mainstay", {file: data}, contract=contract)
+    with pytest.raises(InvalidBundle, match=words) as no:
+        run_trial(changed, fingerprint)  # in this process: what a child would say, sooner
+    assert no.value.field == file
+
+
+def test_a_first_impression_that_disappoints_is_named(folder, packed, tmp_path):
+    """S33: the row, what came and what a user expects."""
+    rows = {f"f{i}": np.zeros(2) for i in range(6)}
+    rows["f0"] = np.array([3.0, -3.0])
+    for second, fits in (("ok", True), ("fraud or ok", True), ("fraud", False)):
+        words = np.array(["fraud", second], dtype=object)
+        asset = encode_examples(Examples(inputs=rows, expected=words))
+        changed, fingerprint = altered(
+            folder, packed, tmp_path / "x.mainstay", {FIRST_IMPRESSIONS_FILE: asset})
+        if fits:
+            assert run_trial(changed, fingerprint).first_impressions_rows == 2
+            continue
+        with pytest.raises(InvalidBundle, match="first impression 2 is answered unlike") as no:
+            run_trial(changed, fingerprint)
+        assert (no.value.got, no.value.expected) == ("ok", "fraud")

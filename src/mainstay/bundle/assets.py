@@ -2,8 +2,8 @@
 
 They are files of encoded columns in the bundle: every input and context column under
 `input:<name>`; the end-to-end set has `expected` (the raw output, or the class as text), the
-confidence set may have `label` (the index of the class with −1 where unknown, or a number).
-Both are read without any library but NumPy.
+confidence set may have `label` (the index of the class with −1 where unknown, or a number), the
+optional first impressions have `expected` in words. They are read without any library but NumPy.
 """
 
 from typing import Final
@@ -18,6 +18,7 @@ from mainstay.contract.model import Label, Output, Probability
 
 END_TO_END_FILE: Final = "assets/end_to_end.columns"
 CONFIDENCE_FILE: Final = "assets/confidence.columns"
+FIRST_IMPRESSIONS_FILE: Final = "assets/first_impressions.columns"
 _INPUT: Final = "input:"
 _EXPECTED: Final = "expected"
 _LABEL: Final = "label"
@@ -48,7 +49,12 @@ def encode_examples(examples: Examples) -> bytes:
 
 def decode_examples(data: bytes, file: str) -> Examples:
     """Bytes back as an asset."""
-    columns = decode(data)
+    try:
+        columns = decode(data)
+    except InvalidBundle as error:
+        raise InvalidBundle(
+            error.message, field=file, rule="columns", expected="an asset as pack writes it"
+        ) from error
     counts = {int(c.shape[0]) if c.ndim else -1 for c in columns.values()}
     if len(counts) > 1 or -1 in counts:
         raise InvalidBundle("the columns have different numbers of rows", field=file, rule="rows")

@@ -6,7 +6,8 @@ A bundle is one file (`.mainstay`, a plain zip) or the folder it unpacks to:
     signature.json    optional: a key's signature over the fingerprint
     model/…           the model in one of the formats of `ModelPart`
     code/…            optional: Python source of the feature extractor, lookups or model
-    assets/…          the end-to-end set and the confidence set, as encoded columns
+    assets/…          the end-to-end set, the confidence set and, optional, first impressions, as
+                      encoded columns
 
 The fingerprint is the SHA-256 of the bytes of `manifest.json`, so model, extractor, contract,
 assets and card are fixed together: change one bit of one of them and it is another version.

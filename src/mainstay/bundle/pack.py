@@ -20,12 +20,14 @@ import numpy as np
 
 from mainstay.base.clock import Clock, SystemClock
 from mainstay.base.errors import InvalidUsage
+from mainstay.base.limits import ROWS_PER_CALL_MAX
 from mainstay.bundle.answers import shaper
 from mainstay.bundle.anything import is_tuple
 from mainstay.bundle.archive import SUFFIX, fingerprint_of, write_archive
 from mainstay.bundle.assets import (
     CONFIDENCE_FILE,
     END_TO_END_FILE,
+    FIRST_IMPRESSIONS_FILE,
     Examples,
     encode_examples,
 )
@@ -33,7 +35,8 @@ from mainstay.bundle.card import fill_card
 from mainstay.bundle.carried import run_carried
 from mainstay.bundle.convert import Kept, Trial, convert, recognise
 from mainstay.bundle.digest import sha256_of
-from mainstay.bundle.metrics import measure
+from mainstay.bundle.impressions import words_column
+from mainstay.bundle.metrics import METRICS, measure
 from mainstay.bundle.model import MANIFEST_FILE, Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
 from mainstay.bundle.plain_model import PlainModel
@@ -45,9 +48,10 @@ from mainstay.bundle.trial import TrialResult, try_out
 from mainstay.contract.columns import Column, Columns, rows_of, take
 from mainstay.contract.infer import infer_contract, observed
 from mainstay.contract.load import check_contract, load_contract
-from mainstay.contract.model import Contract, FunctionSource
+from mainstay.contract.model import Assets, Contract, FunctionSource
 from mainstay.contract.rules import model_name_faults
 from mainstay.contract.values import Checker
+from mainstay.contract.words import did_you_mean
 from mainstay.contract.write import write_contract
 
 CONFIDENCE_ROWS_MAX: Final = 20_000
@@ -77,6 +81,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     lookups: Mapping[str, Callable[..., Any]]
     classes: tuple[str, ...] | None
     tolerance: float
+    metric: str | None
+    acceptable: tuple[float, ...]
 
 
 def pack(  # noqa: PLR0913  # because this is the one call of a training script: each is named
@@ -87,6 +93,9 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     contract: Contract | str | Path | None = None,
     end_to_end: Any = None,
     confidence: Any = None,
+    first_impressions: Any = None,
+    metric: str | None = None,
+    acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
     classes: Sequence[str] | None = None,
@@ -100,8 +109,10 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
 
     `confidence` is `(X, y)`, rows the model was not trained on, or X alone; `end_to_end` is
     `(X, expected answers)`, by default the first rows of the confidence set with the model's own
-    answers. `features` makes the model's features of the inputs, a dictionary of columns. A
-    `contract` that is not given is inferred from X and written beside the bundle.
+    answers; `first_impressions` is `(X, answers in words)`, what a user would try first. `metric`
+    on the confidence set must lie in the `acceptable` range, (lowest, highest); where there is a
+    contract, its `assets` say so. `features` makes the model's features of the inputs, a dictionary
+    of columns. A `contract` that is not given is inferred from X and written beside the bundle.
     """
     _check_name(name)
     named = None if classes is None else tuple(str(one) for one in classes)
@@ -113,6 +124,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
         lookups=dict(lookups or {}),
         classes=named,
         tolerance=tolerance,
+        metric=metric,
+        acceptable=tuple(float(one) for one in acceptable),
     )
     folder = Path(into)
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +139,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     version.read(rows, labels)
     version.keep()
     version.examples(end_to_end)
+    version.impressions(first_impressions)
     key = None if sign_with is None else Path(sign_with)
     return version.write(folder, card, clock or SystemClock(), key)
 
@@ -139,6 +153,7 @@ class _Version:
     expected: Column
     confidence: Examples
     end_to_end: Examples
+    first_impressions: Examples | None = None
     code: Carried | None = None
     kept: Kept
     manifest: Manifest
@@ -158,11 +173,12 @@ class _Version:
         self.asked = self._ask(columns)
         if recipe.contract is None:
             output = output_of(recipe.trained, self.asked.raw, recipe.classes)
-            self.contract = infer_contract(recipe.name, columns, output)
+            self.contract = _with_assets(infer_contract(recipe.name, columns, output), recipe)
             columns = conform(columns, self.contract, "confidence X")
             self.asked = self._ask(columns)
         else:
             self.contract = recipe.contract
+            _check_assets(recipe, recipe.contract.assets)
             _check_passes(columns, self.contract)
         self.meaning = meaning_of(recipe.trained, self.contract.output, recipe.classes)
         rows = rows_of(columns)
@@ -273,6 +289,19 @@ class _Version:
             expected = expected_of(answers, self.meaning, table.rows)
         self.end_to_end = Examples(inputs=columns, expected=expected)
 
+    def impressions(self, first_impressions: Any) -> None:
+        """What a user would try first, and the answers in a user's words."""
+        if first_impressions is None:
+            return
+        data, answers = _split(first_impressions, "first_impressions")
+        table = read_rows(
+            data, "first_impressions X", self.recipe.trained, self.recipe.features, self.contract
+        )
+        columns = conform(table.columns, self.contract, "first_impressions X")
+        _check_passes(columns, self.contract, "first_impressions X")
+        expected = words_column(answers, self.contract.output, table.rows)
+        self.first_impressions = Examples(inputs=columns, expected=expected)
+
     def write(
         self, into: Path, card: Card | dict[str, Any] | None, clock: Clock, key: Path | None
     ) -> Packed:
@@ -282,6 +311,8 @@ class _Version:
             END_TO_END_FILE: encode_examples(self.end_to_end),
             CONFIDENCE_FILE: encode_examples(self.confidence),
         }
+        if self.first_impressions is not None:
+            files[FIRST_IMPRESSIONS_FILE] = encode_examples(self.first_impressions)
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
         metrics = {} if self.confidence.label is None else measure(
@@ -361,6 +392,32 @@ def _contract_of(contract: Contract | str | Path | None, name: str) -> Contract 
     return found
 
 
+def _with_assets(contract: Contract, recipe: Recipe) -> Contract:
+    """An inferred contract, with what the call says of the metric."""
+    assets: Any = {"metric": recipe.metric, "acceptable": recipe.acceptable}
+    try:
+        stated = msgspec.convert(assets, Assets)
+    except msgspec.ValidationError:
+        raise InvalidUsage(
+            "there is no such metric" + did_you_mean(str(recipe.metric), METRICS), field="metric",
+            got=recipe.metric, expected=f"one of {', '.join(METRICS)}",
+        ) from None
+    changed = msgspec.structs.replace(contract, assets=stated)
+    check_contract(changed)
+    return changed
+
+
+def _check_assets(recipe: Recipe, stated: Assets) -> None:
+    """Refuse a call that says something else than the contract: one of them would do nothing."""
+    for name, said in (("metric", recipe.metric), ("acceptable", recipe.acceptable)):
+        written = getattr(stated, name)
+        if said and said != written:
+            raise InvalidUsage(
+                f"the contract states another {name} than this call", field=f"assets.{name}",
+                got=str(said), expected=f"{written or 'none'}, as in the contract; write it there",
+            )
+
+
 def _split(pair: Any, what: str) -> tuple[Any, Any]:
     if is_tuple(pair):
         if len(pair) != 2:
@@ -375,14 +432,15 @@ def _split(pair: Any, what: str) -> tuple[Any, Any]:
 def _check_passes(columns: Columns, contract: Contract, what: str = "confidence X") -> None:
     """Rows that the contract refuses would never reach the model, so they prove nothing."""
     inputs = {name: column for name, column in columns.items() if name in contract.inputs}
-    problems = Checker(contract).check_columns(inputs)
-    if problems:
-        first = problems[0]
-        row = "" if first.row is None else f", in row {first.row + 1}"
-        raise InvalidUsage(
-            f"{what} has values that the contract refuses: {first.message}{row}",
-            field=first.field, rule=first.rule, got=first.got, expected=first.expected,
-        )
+    checker = Checker(contract)
+    for begin in range(0, rows_of(columns), ROWS_PER_CALL_MAX):
+        piece = take(inputs, slice(begin, begin + ROWS_PER_CALL_MAX))
+        for first in checker.check_columns(piece):
+            row = "" if first.row is None else f", in row {begin + first.row + 1}"
+            raise InvalidUsage(
+                f"{what} has values that the contract refuses: {first.message}{row}",
+                field=first.field, rule=first.rule, got=first.got, expected=first.expected,
+            )
 
 
 def _check_lookups(needed: set[str], given: Mapping[str, Any]) -> None:

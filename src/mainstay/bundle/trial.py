@@ -1,7 +1,7 @@
 """The first load of a version, in a child process of its own (`child.py`).
 
-The child loads the version, answers the end-to-end set (one wrong example is enough to refuse),
-answers the confidence set and measures.
+The child loads the version and lets it prove itself (`prove.py`): one wrong example, or a metric
+outside its acceptable range, is enough to refuse. Then it measures what the version costs.
 """
 
 import sys
@@ -13,14 +13,7 @@ import numpy as np
 from mainstay.base import limits
 from mainstay.base.clock import SystemClock
 from mainstay.base.errors import Failed, InvalidBundle
-from mainstay.bundle.archive import read_checked
-from mainstay.bundle.assets import (
-    CONFIDENCE_FILE,
-    END_TO_END_FILE,
-    Examples,
-    decode_examples,
-    first_wrong,
-)
+from mainstay.bundle.assets import CONFIDENCE_FILE
 from mainstay.bundle.child import (
     TrialLimits,
     answer_over,
@@ -30,6 +23,7 @@ from mainstay.bundle.child import (
 )
 from mainstay.bundle.load import LoadedVersion, load
 from mainstay.bundle.metrics import measure
+from mainstay.bundle.prove import check_examples, check_metric, read_evidence
 from mainstay.contract.columns import Column, Columns, rows_of, take
 
 
@@ -38,6 +32,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     end_to_end_rows: int
     confidence_rows: int
+    first_impressions_rows: int = 0
     load_ms: float
     call_us: float
     """One call with one row, extraction included; the best of several."""
@@ -65,29 +60,20 @@ def run_trial(folder: Path, fingerprint: str) -> TrialResult:
     loaded = load(folder, fingerprint)
     load_ms = (clock.elapsed_ns() - begin) / 1e6
     manifest = loaded.manifest
-    if END_TO_END_FILE not in manifest.files:
-        raise InvalidBundle(
-            "the bundle has no end-to-end set",
-            field=END_TO_END_FILE,
-            rule="assets",
-            expected="at least one example with its answer",
-        )
-    examples = decode_examples(read_checked(folder, manifest, END_TO_END_FILE), END_TO_END_FILE)
-    check_end_to_end(loaded, examples)
-    confidence = Examples(inputs={})
-    if CONFIDENCE_FILE in manifest.files:
-        data = read_checked(folder, manifest, CONFIDENCE_FILE)
-        confidence = decode_examples(data, CONFIDENCE_FILE)
+    evidence = read_evidence(folder, manifest)
+    check_examples(loaded, evidence)
+    examples, confidence = evidence.end_to_end, evidence.confidence
     metrics: dict[str, float] = {}
-    if confidence.rows:
-        raw = answer_all(loaded, confidence.inputs)
-        if confidence.label is not None:
-            metrics = measure(manifest.contract.output, raw, confidence.label)
+    raw = answer_all(loaded, confidence.inputs)
+    check_metric(manifest.contract, confidence, raw)
+    if confidence.label is not None:
+        metrics = measure(manifest.contract.output, raw, confidence.label)
     sample = confidence if confidence.rows else examples
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return TrialResult(
         end_to_end_rows=examples.rows,
         confidence_rows=confidence.rows,
+        first_impressions_rows=evidence.first_impressions.rows,
         load_ms=load_ms,
         call_us=time_of_call(loaded, sample.inputs, 1),
         row_us=time_of_call(loaded, sample.inputs, min(256, sample.rows)),
@@ -95,40 +81,6 @@ def run_trial(folder: Path, fingerprint: str) -> TrialResult:
         bundle_bytes=size,
         metrics=metrics,
     )
-
-
-def check_end_to_end(loaded: LoadedVersion, examples: Examples) -> None:
-    """Answer every example, together and the first of them one by one; one wrong is enough."""
-    if examples.expected is None or not examples.rows:
-        raise InvalidBundle(
-            "the end-to-end set is empty",
-            field=END_TO_END_FILE,
-            rule="assets",
-            expected="at least one example with its answer",
-        )
-    output, tolerance = loaded.manifest.contract.output, loaded.manifest.runs.tolerance
-    batches = [slice(0, examples.rows)] + [slice(i, i + 1) for i in range(min(5, examples.rows))]
-    for batch in batches:
-        try:
-            got = loaded.predict(loaded.extract(take(examples.inputs, batch)))
-        except Failed as error:
-            raise InvalidBundle(
-                f"the end-to-end set cannot be answered: {error.message}",
-                field=error.field or END_TO_END_FILE,
-                rule=error.rule,
-                got=error.got,
-                expected=error.expected,
-            ) from error
-        wrong = first_wrong(output, got, examples.expected[batch], tolerance)
-        if wrong is not None:
-            row, said, right = wrong
-            raise InvalidBundle(
-                f"end-to-end example {batch.start + row + 1} is answered wrong",
-                field=END_TO_END_FILE,
-                rule="end-to-end",
-                got=said,
-                expected=f"{right} (within {tolerance:g})",
-            )
 
 
 def answer_all(loaded: LoadedVersion, inputs: Columns) -> Column:
@@ -148,7 +100,7 @@ def answer_all(loaded: LoadedVersion, inputs: Columns) -> Column:
                 got=error.got,
                 expected=error.expected,
             ) from error
-    return np.concatenate(pieces)
+    return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def time_of_call(loaded: LoadedVersion, inputs: Columns, rows: int) -> float:

@@ -61,6 +61,9 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     features: Callable[[Columns], Any] | None = None,
     contract: Contract | str | Path | None = None,
     end_to_end: Any = None,
+    first_impressions: Any = None,
+    metric: str | None = None,
+    acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
     classes: Sequence[str] | None = None,
@@ -72,11 +75,13 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
 ) -> PackedVersion:
     """Make a version of a trained model and keep it in the workspace.
 
-    `confidence` is `(X, y)`: rows that the model was not trained on. `features` makes the model's
-    features out of the inputs. Without a `contract`, `contracts/<name>.yaml` of the workspace is
-    used, and inferred from X when there is none. `into` also leaves the bundle file in a folder.
-    The workspace is the one named, $MAINSTAY_WORKSPACE or the current folder; one is made where
-    there is none.
+    `confidence` is `(X, y)`: rows that the model was not trained on; `metric` measured on them must
+    lie in the `acceptable` range, (lowest, highest). `end_to_end` is `(X, answers)` that must come
+    out the same, `first_impressions` `(X, answers in words)` that a user would try. `features`
+    makes the model's features out of the inputs. Without a `contract`, `contracts/<name>.yaml` of
+    the workspace is used, and inferred from X when there is none. `into` also leaves the bundle
+    file in a folder. The workspace is the one named, $MAINSTAY_WORKSPACE or the current folder; one
+    is made where there is none.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
@@ -90,6 +95,9 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             features=features,
             contract=contract,
             end_to_end=end_to_end,
+            first_impressions=first_impressions,
+            metric=metric,
+            acceptable=acceptable,
             confidence=confidence,
             card=card,
             lookups=lookups,
