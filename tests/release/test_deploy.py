@@ -5,7 +5,7 @@ import pytest
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import Conflict, InvalidBundle, NotFound
 from mainstay.bundle.model import Version
-from mainstay.release.deploy import deploy
+from mainstay.release.deploy import Checks, deploy
 from tests.release.world import World
 
 
@@ -87,6 +87,6 @@ def test_who_deploys_during_a_long_check_is_first(world: World):
             number=2,
             actor="slow",
             reason="",
-            check=check,
+            checks=Checks(check, world.gate),
         )
     assert world.live() == [1]

@@ -8,7 +8,7 @@ import pytest
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidBundle, StorageFailed
 from mainstay.bundle.model import Version
-from mainstay.release.deploy import deploy
+from mainstay.release.deploy import Checks, deploy
 from mainstay.release.inbox import Inbox, Outcome
 from mainstay.serve.routes.model import Route
 from tests.conformance.manifests import fingerprint, manifest
@@ -48,7 +48,7 @@ class Dock:
             number=version.number,
             actor="inbox",
             reason="dropped",
-            check=self.world.check,
+            checks=Checks(self.world.check, self.world.gate),
             expected_epoch=epoch,
         )
 

@@ -5,10 +5,13 @@ from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.memory_registry import MemoryRegistry
 from mainstay.bundle.model import Version
 from mainstay.bundle.port import Registry
-from mainstay.release.deploy import deploy
+from mainstay.contract.finding import Finding
+from mainstay.release.deploy import Checks, deploy
+from mainstay.release.gate.model import Verdict
 from mainstay.release.model import Deployed
 from mainstay.release.rollback import rollback
 from mainstay.serve.routes.memory import MemoryRouteChain
+from mainstay.serve.routes.model import Route
 from mainstay.serve.routes.port import RouteChain
 from tests.conformance.manifests import fingerprint, manifest
 
@@ -26,6 +29,8 @@ class World:
         self.registry = registry or MemoryRegistry(clock)
         self.broken: set[str] = set()
         self.checked: list[int] = []
+        self.worse: set[str] = set()
+        self.verdicts: list[Verdict] = []
 
     def pack(self, count: int = 1, model: str = "fraud") -> list[Version]:
         """Register new versions."""
@@ -41,6 +46,26 @@ class World:
         if version.fingerprint in self.broken:
             raise InvalidBundle(f"{version} fails its trial", field="model/model.onnx")
 
+    def gate(self, version: Version, current: Route | None) -> Verdict:
+        """What wiring would do with both versions."""
+        judged = "fail" if version.fingerprint in self.worse else "pass"
+        self.verdicts.append(
+            Verdict(
+                id=f"verdict {len(self.verdicts) + 1}",
+                model=version.model,
+                number=version.number,
+                candidate=version.fingerprint,
+                baseline="" if current is None else current.fingerprint,
+                baseline_number=0 if current is None else current.number,
+                epoch=0 if current is None else current.epoch,
+                findings=(Finding(check="accuracy", verdict=judged, words="0.8 against 0.9"),),
+                verdict=judged,
+                actor="ann",
+                time_ns=1,
+            )
+        )
+        return self.verdicts[-1]
+
     def deploy(self, number: int | None = None, *, expected_epoch: int | None = None) -> Deployed:
         return deploy(
             self.chain,
@@ -49,7 +74,7 @@ class World:
             number=number,
             actor="ann",
             reason="better",
-            check=self.check,
+            checks=Checks(self.check, self.gate),
             expected_epoch=expected_epoch,
         )
 

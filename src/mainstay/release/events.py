@@ -16,6 +16,7 @@ from mainstay.base.errors import MainstayError, StorageFailed
 from mainstay.base.ids import DecisionId, DecisionIds
 from mainstay.bundle.model import Version
 from mainstay.journal.model import Event
+from mainstay.release.gate.model import Verdict, name_of
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 
@@ -65,6 +66,31 @@ class Events:
             actor=actor,
             subject=version.fingerprint,
             body={"number": version.number, "size_bytes": version.size_bytes},
+        )
+
+    def verdict(self, verdict: Verdict) -> Event:
+        """The gate judged a candidate."""
+        body: dict[str, Any] = {
+            "verdict": verdict.id,
+            "judged": verdict.verdict,
+            "number": verdict.number,
+            "baseline": verdict.baseline,
+            "epoch": verdict.epoch,
+            "open": [name_of(each) for each in verdict.findings if each.verdict != "pass"][:100],
+            "accepted": list(verdict.accepted),
+            "unsure_accepted": verdict.unsure_accepted,
+            "forced": verdict.forced,
+            "reason": verdict.reason,
+        }
+        return Event(
+            id=self._new_id(),
+            kind="finding",
+            time_ns=verdict.time_ns,
+            known_ns=self._clock.now_ns(),
+            model=verdict.model,
+            actor=verdict.actor,
+            subject=verdict.candidate,
+            body=body,
         )
 
     def refusal(

@@ -13,6 +13,9 @@ class Deployed(Route, frozen=True, kw_only=True):
     are those of whoever deployed it."""
     replaced: int | None = None
     """The number of the version that answered before, where there was one."""
+    verdict: str = ""
+    """The id of the gate's verdict that let it through; empty after going back, which repeats the
+    trial only."""
 
     def __str__(self) -> str:
         version = f"{self.model} v{self.number} ({self.fingerprint[:12]})"

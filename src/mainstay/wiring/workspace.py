@@ -34,14 +34,21 @@ from mainstay.bundle.store import DirectoryStore
 from mainstay.bundle.trial import TrialResult, try_out
 from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool
-from mainstay.release.deploy import deploy
+from mainstay.release.deploy import Checks, deploy
 from mainstay.release.events import Events, Record, RecordedChain
+from mainstay.release.gate.gather import Opened
+from mainstay.release.gate.model import Verdict
+from mainstay.release.gate.port import VerdictStore
+from mainstay.release.gate.run import Passage, Wish, go_through
+from mainstay.release.gate.sql import SqlVerdictStore
 from mainstay.release.model import Deployed
 from mainstay.release.rollback import rollback
 from mainstay.serve.replay import Replayed, replay
+from mainstay.serve.routes.model import Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
 from mainstay.wiring.folders import Places, open_places
+from mainstay.wiring.gating import check_room, machine_of, new_passage
 
 _TRIAL_HOLDS_NS = 60_000_000_000
 """A version that was tried out so recently in this process need not be tried again."""
@@ -70,6 +77,11 @@ class Workspace:
     def chain(self) -> RouteChain:
         """Routes; appending here tells no journal: `deploy` and `rollback` do."""
         return SqlRouteChain(self._engine, self.clock)
+
+    @cached_property
+    def verdicts(self) -> VerdictStore:
+        """What the gate said."""
+        return SqlVerdictStore(self._engine)
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -159,6 +171,7 @@ class Workspace:
 
     def check(self, version: Version) -> None:
         """What a version must pass just before it goes live."""
+        check_room(version, machine_of(self.places))
         opened = self.unpacked(version.fingerprint)
         tried_at = self._tried.get(version.fingerprint)
         if tried_at is None or self.clock.elapsed_ns() - tried_at > _TRIAL_HOLDS_NS:
@@ -175,13 +188,22 @@ class Workspace:
         *,
         actor: str | None = None,
         expected_epoch: int | None = None,
+        wish: Wish | None = None,
     ) -> Deployed:
-        """Let a version go live."""
+        """Let a version go live, if the gate lets it through; `NotPassed` holds its verdict."""
+        wish = (wish or Wish(reason=reason)).check()
         who = actor or whoever_runs_this()
         with (
             self._telling() as (events, record),
             events.refusals(record, model=model, actor=who, subject="", wanted="deploy"),
         ):
+
+            def gate(version: Version, current: Route | None) -> Verdict:
+                passage = new_passage(self._ids, self.clock.now_ns(), version, current, who)
+                verdict = self._judge(passage, (version, current), wish)
+                record(events.verdict(verdict))
+                return verdict
+
             return deploy(
                 RecordedChain(self.chain, events, record),
                 self.registry,
@@ -189,9 +211,54 @@ class Workspace:
                 number=number,
                 actor=who,
                 reason=reason,
-                check=self.check,
+                checks=Checks(self.check, gate),
                 expected_epoch=expected_epoch,
             )
+
+    def gate(
+        self,
+        model: str,
+        number: int | None = None,
+        *,
+        accept: Sequence[str] = (),
+        wish: Wish | None = None,
+        actor: str | None = None,
+    ) -> Verdict:
+        """Judge a version, by default the newest, against the one that its route serves now, and
+        keep the verdict; nothing goes live. `InvalidBundle` when it cannot be run at all."""
+        wish = (wish or Wish(accept=tuple(accept))).check()
+        version = self.registry.find(model, number)
+        current = self.chain.current(model)
+        passage = new_passage(
+            self._ids, self.clock.now_ns(), version, current, actor or whoever_runs_this()
+        )
+        self.check(version)
+        verdict = self._judge(passage, (version, current), wish)
+        with self._telling() as (events, record):
+            record(events.verdict(verdict))
+        return verdict
+
+    def _judge(self, passage: Passage, pair: tuple[Version, Route | None], wish: Wish) -> Verdict:
+        version, current = pair
+        verdict = go_through(
+            passage,
+            self._opened(version.number, version.fingerprint),
+            None if current is None else self._opened(current.number, current.fingerprint),
+            wish,
+            query=self.journal.query,
+            machine=machine_of(self.places),
+        )
+        self.verdicts.keep(verdict)
+        return verdict
+
+    def _opened(self, number: int, fingerprint: str) -> Opened:
+        opened = self.unpacked(fingerprint)
+        return Opened(
+            number=number,
+            fingerprint=fingerprint,
+            folder=opened.folder,
+            manifest=opened.manifest,
+        )
 
     def rollback(
         self, model: str, to: int | None, reason: str, *, actor: str | None = None
