@@ -101,4 +101,6 @@ def _run(draw: st.DrawFn, first: int, rows: int, layout: Layout) -> DecisionBatc
         reasons=draw(st.dictionaries(st.integers(0, rows - 1), short_text)),
         waited_ns=draw(st.just(()) | waited),
         steps_ns=draw(st.dictionaries(short_text, st.integers(0, 2**62), max_size=2)),
+        arm=draw(st.sampled_from(("live", "share", "shadow", "named"))),
+        propensity=draw(st.floats(0, 1)), shadows=draw(st.just(()) | per_row),
     )

@@ -142,6 +142,15 @@ GOLDEN_BATCH = bytes.fromhex(
     "0000803e0000403fa87374617475736573c4020005a7726561736f6e738101aa6e6f742066696e697465a977"
     "61697465645f6e73920a14a873746570735f6e7381a770726564696374cd03e8"
 )
+# Since there are arms, what is as usual is left out.
+GOLDEN_SHADOW = bytes.fromhex(
+    "de000eab66696e6765727072696e74a26162a5726f75746502a4646f6f72a468747470a774696d655f6d73"
+    "cf0000018bcfe56800ab696e6361726e6174696f6e07ae66697273745f73657175656e636507a4726f7773"
+    "01a763616c6c65727391a3616e6ea6696e70757473c42281a66d617472697893a33c6638920102c4100000"
+    "00000000f83f00000000000000c0a76f757470757473c41581a66f757470757493a33c66349101c4040000"
+    "803ea87374617475736573c40100a361726da6736861646f77aa70726f70656e73697479cb3fe000000000"
+    "0000a7736861646f777391a5616e206964"
+)
 GOLDEN_EVENT = bytes.fromhex(
     "88a26964a26531a46b696e64a5726f757465a774696d655f6e7301a86b6e6f776e5f6e7302a56d6f64656ca5"
     "6672617564a56163746f72a3616e6ea77375626a656374a26162a4626f647982a565706f636802a3776879c0"
@@ -165,6 +174,15 @@ def golden_batch() -> DecisionBatch:
     )
 
 
+def golden_shadow() -> DecisionBatch:
+    return DecisionBatch(
+        fingerprint="ab", route=2, door="http", time_ms=TIME_MS, incarnation=7, first_sequence=7,
+        rows=1, callers=("ann",), inputs=encode({"matrix": np.array([[1.5, -2.0]])}),
+        outputs=encode({"output": np.array([0.25], dtype=np.float32)}), statuses=b"\x00",
+        arm="shadow", propensity=0.5, shadows=("an id",),
+    )
+
+
 GOLDEN_LAYOUT_VALUE = Layout(fingerprint="ab", model="fraud", number=3, inputs=("a", "b"),
                              features=("f",), outputs=("score",))
 GOLDEN_EVENT_VALUE = Event(id="e1", kind="route", time_ns=1, known_ns=2, model="fraud",
@@ -177,20 +195,23 @@ def test_old_pieces_stay_readable(tmp_path: Path):
     run = piece._connection.execute
     run("INSERT INTO layout VALUES (?,?)", ("ab", GOLDEN_LAYOUT))
     run("INSERT INTO decision VALUES (?,?,?,?,?)", (5, 2, TIME_MS, "ab", GOLDEN_BATCH))
+    run("INSERT INTO decision VALUES (?,?,?,?,?)", (7, 1, TIME_MS, "ab", GOLDEN_SHADOW))
     run("INSERT INTO event VALUES (?,?,?,?,?)", ("e1", "route", 0, "fraud", GOLDEN_EVENT))
     piece.records = 2
     with open_piece(tmp_path, piece_names(tmp_path)[0]) as reader:
         content = reader.content()
-        assert content.runs == [(golden_batch(), GOLDEN_LAYOUT_VALUE)]
+        assert content.runs == [
+            (golden_batch(), GOLDEN_LAYOUT_VALUE), (golden_shadow(), GOLDEN_LAYOUT_VALUE),
+        ]
         assert content.events == [GOLDEN_EVENT_VALUE]
         assert reader.find(DecisionId(TIME_MS, 7, 6)) == content.runs[0]
     piece.close()
 
 
 @pytest.mark.parametrize(("value", "golden"), [
-    (golden_batch(), GOLDEN_BATCH), (GOLDEN_EVENT_VALUE, GOLDEN_EVENT),
+    (golden_batch(), GOLDEN_BATCH), (golden_shadow(), GOLDEN_SHADOW), (GOLDEN_EVENT_VALUE, GOLDEN_EVENT),
     (GOLDEN_LAYOUT_VALUE, GOLDEN_LAYOUT),
-], ids=["batch", "event", "layout"])
+], ids=["batch", "shadow", "event", "layout"])
 def test_records_are_written_as_they_always_were(value, golden: bytes):
     """Whoever changes the bytes adds a golden line for the new ones beside the old."""
     assert msgspec.msgpack.encode(value) == golden

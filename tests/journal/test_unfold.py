@@ -5,12 +5,14 @@ import io
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from msgspec import structs
 
 from mainstay.base.errors import StorageFailed
 from mainstay.contract.columns import encode
 from mainstay.journal.arrow import pq
 from mainstay.journal.lake import write_parquet
 from mainstay.journal.model import DecisionBatch, Layout
+from mainstay.journal.reader import ask
 from mainstay.journal.unfold import fold, unfold, unfold_events
 from tests.journal.forms import runs
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, batch, event
@@ -93,6 +95,13 @@ def test_a_run_that_cannot_be_read_is_kept_whole(field: str):
     assert fold(through_parquet(tables[1])) == [(run, FRAUD)]
 
 
+def test_a_table_from_before_there_were_arms_gives_the_same_runs():
+    """L3, S31: what it does not say was answered by the live version, as sure as can be."""
+    (table,) = unfold([(batch(0), FRAUD), (batch(4), FRAUD)])
+    old = table.drop_columns(["arm", "propensity", "shadows"])
+    assert fold(through_parquet(old)) == [(batch(0), FRAUD), (batch(4), FRAUD)]
+
+
 def test_a_table_without_a_form_is_refused():
     with pytest.raises(StorageFailed, match="form"):
         fold(unfold_events([event("e")]))
@@ -102,3 +111,19 @@ def test_events_are_rows_with_exact_times():
     (row,) = unfold_events([event("e")]).to_pylist()
     assert row["time_ns"] == 1_700_000_000_000_000_123
     assert row["body"] == '{"number":1,"why":"ünïcode"}'
+
+
+def test_sql_over_files_from_before_there_were_arms(tmp_path):
+    """N12, S31: beside new ones and alone, they count as answered by the live version."""
+    (table,) = unfold([(batch(0), FRAUD)])
+    old = tmp_path / "old.parquet"
+    with old.open("wb") as file:
+        write_parquet(table.drop_columns(["arm", "propensity", "shadows"]), file)
+    shadow = structs.replace(
+        batch(4), arm="shadow", propensity=0.5, shadows=tuple(f"id {n}" for n in range(4))
+    )
+    sql = "SELECT arm, propensity, count(shadows) AS n FROM decisions GROUP BY ALL ORDER BY 1"
+    live = {"arm": "live", "propensity": 1.0, "n": 0}
+    assert ask(sql, runs=[], events=[], decision_files=[str(old)]).to_pylist() == [live]
+    both = ask(sql, runs=[(shadow, FRAUD)], events=[], decision_files=[str(old)]).to_pylist()
+    assert both == [live, {"arm": "shadow", "propensity": 0.5, "n": 4}]

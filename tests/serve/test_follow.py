@@ -4,14 +4,16 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from mainstay.access.model import Caller, Key
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.port import Loaded
+from mainstay.contract.model import Contract, NumberOutput
 from mainstay.serve.follow import Follower
 from mainstay.serve.gather import Sources
-from mainstay.serve.routes.model import Order, Orders, WorkerState
-from tests.serve.world import SumModel, World, route_of
+from mainstay.serve.routes.model import Arm, Order, Orders, WorkerState
+from tests.serve.world import SumModel, World, contract_of, route_of
 
 
 class Shelf:
@@ -20,12 +22,14 @@ class Shelf:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.loads: list[str] = []
+        self.contracts: dict[str, Contract] = {}
 
     def load(self, folder: Path, fingerprint: str) -> Loaded:
         self.loads.append(fingerprint)
         if fingerprint in self.broken:
             raise InvalidBundle(f"{folder} does not hold {fingerprint}")
-        return SumModel(fingerprint=fingerprint)
+        contract = self.contracts.get(fingerprint, contract_of())
+        return SumModel(fingerprint=fingerprint, contract=contract)
 
     def sources(self, loaded: Loaded) -> Sources:
         return {}
@@ -35,7 +39,8 @@ class Shelf:
 
 
 def order(number: int, epoch: int) -> Order:
-    return Order(route=route_of(number, epoch, f"{number:064x}"), folder=f"/cache/{number}")
+    route = route_of(number, epoch, f"{number:064x}")
+    return Order(route=route, folders={route.fingerprint: f"/cache/{number}"})
 
 
 def write(folder: Path, *orders: Order, keys: tuple[Key, ...] = ()) -> None:
@@ -151,5 +156,85 @@ def test_models_and_keys_that_are_no_longer_ordered_are_gone(tmp_path: Path) -> 
         write(tmp_path)
         await follower.look(local=False)
         assert not engine.serving
+
+    asyncio.run(story())
+
+
+def rollout(epoch: int, *arms: Arm, without: int | None = None) -> Order:
+    """An order for version 1 with arms; the keeper could not bring one of them."""
+    plain = route_of(1, epoch, f"{1:064x}")
+    route = structs.replace(plain, arms=arms, salt="s")
+    numbers = [1, *(arm.number for arm in arms)]
+    folders = {f"{n:064x}": f"/cache/{n}" for n in numbers if n != without}
+    return Order(route=route, folders=folders)
+
+
+def arm(number: int, share: float) -> Arm:
+    return Arm(role="share", number=number, fingerprint=f"{number:064x}", share=share)
+
+
+def test_the_arms_of_a_route_are_loaded_once_and_leave_with_it(tmp_path: Path) -> None:
+    """S31: shares change between two requests, without loading anything again."""
+
+    async def story() -> None:
+        world, shelf = World(), Shelf()
+        engine = world.engine()
+        follower = Follower(engine, shelf, tmp_path, 3, world.clock)
+        for epoch, share in enumerate((0.1, 0.5, 1.0), start=1):
+            write(tmp_path, rollout(epoch, arm(2, share)))
+            await follower.look(local=True)
+            mixture = engine.find("sum").mixture
+            assert mixture is not None
+            assert [each.share for each in mixture.route.arms] == [share]
+            assert engine.find("sum", "2").route.epoch == epoch
+        assert shelf.loads == [f"{1:064x}", f"{2:064x}"]
+        write(tmp_path, order(2, 4))
+        await follower.look(local=True)
+        assert engine.find("sum").mixture is None
+        assert engine.find("sum").route.number == 2
+        assert len(shelf.loads) == 2, "an arm that becomes the live version is in memory already"
+        assert engine.idle
+
+    asyncio.run(story())
+
+
+def test_an_arm_that_cannot_serve_is_refused_in_words_and_its_share_stays_live(
+    tmp_path: Path,
+) -> None:
+    """S31, N12: the others go on, and propensities say what really happens here."""
+
+    async def story() -> None:
+        world, shelf = World(), Shelf()
+        shelf.broken.add(f"{2:064x}")
+        shelf.contracts[f"{3:064x}"] = contract_of(output=NumberOutput())
+        engine = world.engine()
+        follower = Follower(engine, shelf, tmp_path, 3, world.clock)
+        arms = [arm(number, 0.2) for number in (2, 3, 4, 5)]
+        write(tmp_path, rollout(1, *arms, without=5))
+        await follower.look(local=True)
+        serving = engine.find("sum")
+        assert serving.pipeline.propensity == 0.8
+        assert serving.mixture is not None
+        assert [each.number for each in serving.mixture.route.arms] == [4]
+        assert serving.route.arms == tuple(arms)
+        follower.report()
+        said = state(tmp_path)
+        assert said.ready
+        assert said.refused == {}
+        errors = {each.fingerprint[-1]: each.error for each in said.refused_arms["sum"]}
+        assert errors.keys() == {"2", "3", "5"}
+        assert "does not hold" in errors["2"]
+        assert "output has another shape" in errors["3"]
+        assert "could not be brought" in errors["5"]
+
+        shelf.loads.clear()
+        write(tmp_path, rollout(1, *arms))
+        await follower.look(local=True)
+        assert engine.find("sum", "5").route.number == 5, "the keeper has brought it since"
+        assert f"{4:064x}" not in shelf.loads
+        write(tmp_path, order(1, 2))
+        await follower.look(local=True)
+        follower.report()
+        assert state(tmp_path).refused_arms == {}
 
     asyncio.run(story())

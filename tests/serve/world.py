@@ -18,6 +18,7 @@ from mainstay.contract.model import Contract, Number, Probability, Serve
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
 from mainstay.journal.model import Record
 from mainstay.serve.engine import Engine, Machinery
+from mainstay.serve.mixture import Missed
 from mainstay.serve.model import Call, Run
 from mainstay.serve.routes.model import Route
 
@@ -45,6 +46,8 @@ class SumModel:
     started: threading.Event = field(default_factory=threading.Event)
     extracts: bool = False
     fingerprint: str = "f" * 64
+    bias: float = 0.0
+    """Added to every sum, to tell versions apart."""
 
     @property
     def manifest(self) -> Manifest:
@@ -59,6 +62,8 @@ class SumModel:
         )
 
     def extract(self, columns: Columns) -> Columns:
+        if MATRIX in columns:
+            return {MATRIX: columns[MATRIX].astype(np.float32)}
         stacked = np.column_stack([columns[name] for name in self.contract.inputs])
         return {MATRIX: stacked.astype(np.float32)}
 
@@ -70,7 +75,7 @@ class SumModel:
             self.gate.wait(timeout=30)
         if self.breaks(matrix):
             raise ModelFailed("the model broke down")
-        high = 1 / (1 + np.exp(-matrix.sum(axis=1, dtype=np.float64)))
+        high = 1 / (1 + np.exp(-self.bias - matrix.sum(axis=1, dtype=np.float64)))
         if self.poison is not None:
             high = np.where(matrix[:, 0] == self.poison, np.nan, high)
         return np.column_stack([1 - high, high])
@@ -100,6 +105,7 @@ class World:
     journal: MemoryJournal = field(init=False)
     observed: list[Run] = field(default_factory=list)
     announced: list[Route] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.spool = FailingSpool(self.log, 7)
@@ -115,6 +121,7 @@ class World:
                 clock=self.clock,
                 observe=lambda route, run: self.observed.append(run),
                 announce=lambda route, fields: self.announced.append(route),
+                missed=self.missed.append,
             )
         )
 

@@ -115,7 +115,8 @@ def test_an_answer_carries_everything_a_caller_needs() -> None:
     given = answer(contract, OUTPUTS["probability"][1][:1])
     got = json.loads(door.encode(given, door.parse(body(inputs={"x": 1}, request="r"))))
     assert got["id"] == given.ids[0]
-    assert (got["model"], got["version"], got["status"]) == ("m", 3, "answered")
+    assert (got["model"], got["version"], got["arm"]) == ("m", 3, "live")
+    assert got["status"] == "answered"
     assert (got["answer"], got["confidence"], got["words"]) == ("fraud", 0.75, "")
     assert got["options"][0] == {"answer": "fraud", "probability": 0.75}
     assert got["request"] == "r"

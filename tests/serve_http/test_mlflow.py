@@ -168,6 +168,7 @@ def test_predictions_are_what_a_program_acts_on(kind: str, predictions: list[Any
         "decisions": given.ids,
         "model": "m",
         "version": 3,
+        "arm": "live",
     }
 
 

@@ -86,7 +86,7 @@ def test_each_output_kind_answers_the_same_as_json_and_as_raw_bytes(
 def test_metadata_states_the_names_types_and_shapes_that_are_answered(kind: str) -> None:
     contract = contract_of(kind)
     head = read(*oip(contract).encode(answer(contract, OUTPUTS[kind][1]), parsed()))
-    stated = json.loads(oip(contract).metadata(3))["outputs"]
+    stated = json.loads(oip(contract).metadata([3]))["outputs"]
     sent = [
         {"name": o["name"], "datatype": o["datatype"], "shape": [-1, *o["shape"][1:]]}
         for o in head["outputs"]

@@ -8,9 +8,10 @@ import pytest
 
 from mainstay.access.keys import create_key, revoke_key
 from mainstay.base.errors import InvalidBundle, StorageFailed
-from mainstay.serve.routes.model import Orders
+from mainstay.serve.routes.model import Arm, Orders
 from mainstay.wiring.duties import OrderWriter
 from mainstay.wiring.workspace import Workspace, open_workspace
+from tests.serve_routes.drafts import draft
 from tests.servers.mainstay import pack_model
 
 
@@ -44,7 +45,7 @@ def test_orders_follow_routes_and_keys_and_change_only_when_they_do(shop):
     writer = OrderWriter(shop)
     writer.look()
     assert numbers(shop) == {"sums": 1}
-    folder = Path(orders(shop).orders[0].folder)
+    (folder,) = map(Path, orders(shop).orders[0].folders.values())
     assert (folder / "manifest.json").is_file()
     stamp = (shop.places.run / "orders.json").stat().st_mtime_ns
     writer.look()
@@ -78,7 +79,7 @@ def test_a_version_that_cannot_be_brought_here_leaves_the_one_before(shop):
     writer = OrderWriter(shop)
     writer.look()
     second = shop.registry.find("sums", 2)
-    shop.chain.append("sums", 1, 2, second.fingerprint, "somebody", "past the check")
+    shop.chain.append(draft("sums", 2, second.fingerprint, "somebody", "past the check"), 1)
     for folder in shop.places.cache.glob(f"{second.fingerprint}*"):
         folder.rename(shop.places.root / "gone")
     bundle = shop.places.root / "bundles" / f"{second.fingerprint}.mainstay"
@@ -114,4 +115,25 @@ def test_the_cache_is_tidied_of_what_was_not_in_force_lately(shop):
     stale.mkdir()
     writer.tidy()
     assert not stale.exists()
-    assert Path(orders(shop).orders[0].folder).is_dir()
+    assert all(Path(each).is_dir() for each in orders(shop).orders[0].folders.values())
+
+
+def test_orders_carry_every_version_of_a_route_and_an_arm_that_is_away_stops_nothing(shop):
+    """S31: the live version is ordered all the same, and the duty says which arm is missing."""
+    live, second = (shop.registry.find("sums", number) for number in (1, 2))
+    arms = (
+        Arm(role="share", number=2, fingerprint=second.fingerprint, share=0.1),
+        Arm(role="shadow", number=3, fingerprint="0" * 64, share=1.0),
+    )
+    shop.chain.append(draft("sums", 1, live.fingerprint, arms=arms, salt="s"), 1)
+    with pytest.raises(StorageFailed, match=r"sums v3 \(shadow\)"):
+        OrderWriter(shop).look()
+    (order,) = orders(shop).orders
+    assert order.route.arms == arms
+    assert order.folders.keys() == {live.fingerprint, second.fingerprint}
+    assert all(Path(folder).is_dir() for folder in order.folders.values())
+    writer = OrderWriter(shop)
+    with pytest.raises(StorageFailed):
+        writer.look()
+    writer.tidy()
+    assert all(Path(folder).is_dir() for folder in order.folders.values())

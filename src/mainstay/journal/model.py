@@ -10,6 +10,9 @@ import msgspec
 
 Status = Literal["answered", "asked", "options", "held", "fallback", "declined"]
 
+CERTAIN = 1.0
+"""The propensity of what no draw decided on."""
+
 STATUSES: tuple[Status, ...] = ("answered", "asked", "options", "held", "fallback", "declined")
 
 
@@ -26,7 +29,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """One name per column of a two-dimensional output; one name for a one-dimensional one."""
 
 
-class DecisionBatch(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The decisions of one model run: rows with consecutive ids that were computed together."""
 
     fingerprint: str
@@ -57,13 +60,20 @@ class DecisionBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Per row: from receipt to the start of the run."""
     steps_ns: dict[str, int] = {}
     """Time of each step of the run, for all rows together."""
+    arm: str = "live"
+    """The part the version had in its route: `live`, `share`, `shadow`, or `named` where the
+    caller asked for this very version."""
+    propensity: float = CERTAIN
+    """How probable it was, before the unit was drawn, that this version answers it."""
+    shadows: tuple[str, ...] = ()
+    """Per row of a shadow: the id of the decision that was made and shown in its place."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact other than a decision."""
 
     id: str
-    kind: Literal["route", "version", "refusal", "finding"]
+    kind: Literal["route", "version", "refusal", "finding", "outcome"]
     time_ns: int
     """When it happened."""
     known_ns: int
@@ -99,6 +109,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     output: dict[str, Any]
     waited_ns: int
     steps_ns: dict[str, int]
+    arm: str = "live"
+    propensity: float = CERTAIN
+    shadows: str = ""
+    """The decision that this one is the shadow of."""
     run_rows: int
     """How many rows the model run had."""
     run_row: int

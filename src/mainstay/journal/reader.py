@@ -24,6 +24,10 @@ from mainstay.journal.tail import Content, Run, open_piece, piece_names
 from mainstay.journal.unfold import DECISION_SCHEMA, EVENT_SCHEMA, unfold, unfold_events
 
 VIEWS: Final = ("decisions", "events")
+_ARMS: Final = (
+    " REPLACE (coalesce(arm, 'live') AS arm, coalesce(propensity, 1.0) AS propensity)"
+)
+"""Files from before there were arms do not have these columns."""
 
 
 class DiskJournal:
@@ -135,7 +139,7 @@ def _set_up(
 ) -> None:
     """Make the two views, then shut the doors behind them."""
     tables = [DECISION_SCHEMA.empty_table(), *unfold(tail[0])]
-    _make_view(connection, "decisions", tables, files[0])
+    _make_view(connection, "decisions", tables, files[0], _ARMS)
     tables = [EVENT_SCHEMA.empty_table(), unfold_events(tail[1])]
     _make_view(connection, "events", tables, files[1])
     if any(files):
@@ -163,7 +167,7 @@ def _wrong_sql(message: str, sql: str) -> InvalidUsage:
 
 def _make_view(
     connection: duckdb.DuckDBPyConnection, name: str, tables: Sequence[ArrowTable],
-    files: Sequence[str],
+    files: Sequence[str], replaced: str = "",
 ) -> None:
     parts: list[str] = []
     for number, table in enumerate(tables):
@@ -174,7 +178,8 @@ def _make_view(
     if files:
         read = f"read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)"
         parts.append(f"SELECT * FROM {read}")  # noqa: S608  # because paths are quoted
-    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+    union = " UNION ALL BY NAME ".join(parts)
+    connection.execute(f"CREATE VIEW {name} AS SELECT *{replaced} FROM ({union})")  # noqa: S608  # because no part is a caller's
 
 
 def _list(paths: Sequence[str]) -> str:

@@ -89,6 +89,9 @@ def decision_of(batch: DecisionBatch, layout: Layout, row: int) -> Decision:
         output=values["outputs"],
         waited_ns=batch.waited_ns[row] if batch.waited_ns else 0,
         steps_ns=batch.steps_ns,
+        arm=batch.arm,
+        propensity=batch.propensity,
+        shadows=batch.shadows[row] if batch.shadows else "",
         run_rows=batch.rows,
         run_row=row,
     )

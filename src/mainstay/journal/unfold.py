@@ -44,7 +44,10 @@ DECISION_SCHEMA: Final = pa.schema([
     ("reason", pa.string()), ("waited_ns", pa.int64()), ("incarnation", pa.int64()),
     ("sequence", pa.int64()), ("run_first_sequence", pa.int64()), ("run_rows", pa.int32()),
     ("run_callers", pa.int32()), ("steps", pa.string()), ("features_are_inputs", pa.bool_()),
+    ("arm", pa.string()), ("propensity", pa.float64()), ("shadows", pa.string()),
 ])
+_ADDED: Final = {"arm": "live", "propensity": 1.0, "shadows": None}
+"""Columns that older tables do not have, and what they would say there."""
 EVENT_SCHEMA: Final = pa.schema([
     ("id", pa.string()), ("kind", pa.string()), ("time", _TIME), ("known", _TIME),
     ("model", pa.string()), ("actor", pa.string()), ("subject", pa.string()),
@@ -98,11 +101,11 @@ def _form_of(batch: DecisionBatch, layout: Layout) -> tuple[_Form, _Decoded]:
 
 
 def _check_rows(batch: DecisionBatch) -> None:
-    lengths = {len(batch.callers), len(batch.requests), len(batch.waited_ns)}
+    lengths = {len(batch.requests), len(batch.waited_ns), len(batch.shadows)}
     if (
         len(batch.statuses) != batch.rows
-        or not lengths <= {0, 1, batch.rows}
-        or (batch.rows > 1 and 1 in {len(batch.requests), len(batch.waited_ns)})
+        or not lengths <= {0, batch.rows}
+        or len(batch.callers) not in {0, 1, batch.rows}
         or any(not 0 <= row < batch.rows for row in batch.reasons)
         or any(status >= len(STATUSES) for status in batch.statuses)
     ):
@@ -164,6 +167,9 @@ def _base_table(layout: Layout, batches: list[DecisionBatch]) -> ArrowTable:
         per_run((len(b.callers) for b in batches), pa.int32()),
         per_run((msgspec.json.encode(b.steps_ns).decode() for b in batches), pa.string()),
         per_run((not b.features for b in batches), pa.bool_()),
+        per_run((b.arm for b in batches), pa.string()),
+        per_run((b.propensity for b in batches), pa.float64()),
+        pa.array(_per_row(batches, "shadows"), pa.string()),
     ]
     return pa.Table.from_arrays(arrays, schema=DECISION_SCHEMA)
 
@@ -234,6 +240,7 @@ def fold(table: ArrowTable) -> list[Run]:
     if form.whole:
         records: list[bytes | None] = table.column("record").to_pylist()
         return [(decode_batch(data), form.layout) for data in records if data is not None]
+    table = _with_added(table)
     firsts = table.column("run_first_sequence").to_numpy()
     starts = np.flatnonzero(np.concatenate([[True], firsts[1:] != firsts[:-1]]))
     ends = [*starts[1:].tolist(), table.num_rows]
@@ -245,6 +252,15 @@ def fold(table: ArrowTable) -> list[Run]:
     ]
 
 
+def _with_added(table: ArrowTable) -> ArrowTable:
+    """The table with the columns that were added to the schema since it was written."""
+    for name, value in _ADDED.items():
+        if name not in table.column_names:
+            values = pa.array([value] * table.num_rows, DECISION_SCHEMA.field(name).type)
+            table = table.append_column(name, values)
+    return table
+
+
 def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
     def encoded(group: str) -> bytes:
         columns = groups[group]
@@ -254,12 +270,13 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
 
     column: dict[str, list[Any]] = {
         name: part.column(name).to_pylist()
-        for name in ("caller", "request", "status", "reason", "waited_ns")
+        for name in ("caller", "request", "status", "reason", "waited_ns", "shadows")
     }
     one = part.slice(0, 1).select(DECISION_SCHEMA.names)
     head: dict[str, Any] = one.drop_columns(["time"]).to_pylist()[0]
     time_us = part.column("time").slice(0, 1).cast(pa.int64())[0].as_py()
     requests, waited_ns = column["request"], column["waited_ns"]
+    shadows = column["shadows"]
     return DecisionBatch(
         fingerprint=head["fingerprint"], route=head["route"], door=head["door"],
         time_ms=time_us // 1000, incarnation=head["incarnation"],
@@ -272,6 +289,8 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
         reasons={row: text for row, text in enumerate(column["reason"]) if text is not None},
         waited_ns=() if waited_ns[0] is None else tuple(waited_ns),
         steps_ns=msgspec.json.decode(head["steps"], type=dict[str, int]),
+        arm=head["arm"], propensity=head["propensity"],
+        shadows=() if shadows[0] is None else tuple(shadows),
     )
 
 

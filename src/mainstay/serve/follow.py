@@ -16,11 +16,12 @@ import msgspec
 
 from mainstay.access.model import KeyRing
 from mainstay.base.clock import Clock
-from mainstay.base.errors import MainstayError
+from mainstay.base.errors import InvalidUsage, MainstayError, NotFound
 from mainstay.base.files import write_whole
 from mainstay.bundle.port import Loaded
-from mainstay.serve.engine import Engine, Serving
+from mainstay.serve.engine import Engine, LoadedArm, Serving
 from mainstay.serve.gather import Sources
+from mainstay.serve.mixture import why_not
 from mainstay.serve.routes.model import Order, Orders, Refusal, Route, WorkerState
 
 LOOK_EVERY_SECONDS = 0.1
@@ -62,6 +63,8 @@ class Follower:
         self._started_at_ns = clock.now_ns()
         self._stamp: tuple[int, int, int] | None = None
         self._refused: dict[str, Refusal] = {}
+        self._refused_arms: dict[str, tuple[Refusal, ...]] = {}
+        self._following: dict[str, Order] = {}
         self._followed = False
 
     @property
@@ -99,15 +102,18 @@ class Follower:
         ordered = {order.route.model for order in orders.orders}
         for model in [name for name in self._engine.serving if name not in ordered]:
             self._engine.withdraw(model)
+            self._following.pop(model, None)
         for model in [name for name in self._refused if name not in ordered]:
             del self._refused[model]
+        for model in [name for name in self._refused_arms if name not in ordered]:
+            del self._refused_arms[model]
         self._followed = True
         return True
 
     async def _follow_one(self, order: Order) -> None:
         route = order.route
         current = self._engine.serving.get(route.model)
-        if current is not None and current.route == route:
+        if current is not None and self._following.get(route.model) == order:
             self._refused.pop(route.model, None)
             return
         refused = self._refused.get(route.model)
@@ -121,16 +127,45 @@ class Follower:
             )
         else:
             self._refused.pop(route.model, None)
+            self._following[route.model] = order
 
     async def _prepare(self, order: Order, current: Serving | None) -> Serving:
-        loop = asyncio.get_running_loop()
-        if current is not None and current.route.fingerprint == order.route.fingerprint:
-            loaded = current.loaded
+        route = order.route
+        loaded = await self._loaded(order, route.fingerprint, current)
+        arms: list[LoadedArm] = []
+        refused: list[Refusal] = []
+        for arm in route.arms:
+            try:
+                arm_loaded = await self._loaded(order, arm.fingerprint, current)
+                _check_arm(loaded, arm_loaded, route.unit)
+                arms.append((arm, arm_loaded, self._loader.sources(arm_loaded)))
+            except MainstayError as error:
+                refused.append(
+                    Refusal(epoch=route.epoch, fingerprint=arm.fingerprint, error=error.message)
+                )
+        serving = self._engine.prepare(loaded, route, self._loader.sources(loaded), arms)
+        if refused:
+            self._refused_arms[route.model] = tuple(refused)
         else:
-            loaded = await loop.run_in_executor(
-                None, self._load, Path(order.folder), order.route.fingerprint
+            self._refused_arms.pop(route.model, None)
+        return serving
+
+    async def _loaded(self, order: Order, fingerprint: str, current: Serving | None) -> Loaded:
+        """A version in memory: from before, or from its folder."""
+        known = current.versions.get(fingerprint) if current is not None else None
+        if known is not None:
+            return known.loaded
+        folder = order.folders.get(fingerprint)
+        if folder is None:
+            raise NotFound(
+                f"version {fingerprint[:12]} of {order.route.model} could not be brought to this"
+                " machine",
+                field="arms",
+                got=fingerprint,
+                expected="a bundle that can be fetched and checked; the keeper's log says more",
             )
-        return self._engine.prepare(loaded, order.route, self._loader.sources(loaded))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, self._load, Path(folder), fingerprint)
 
     def _load(self, folder: Path, fingerprint: str) -> Loaded:
         loaded = self._loader.load(folder, fingerprint)
@@ -151,5 +186,19 @@ class Follower:
             draining=self.draining,
             serving=serving,
             refused=self._refused,
+            refused_arms=self._refused_arms,
         )
         write_whole(self._state_file, msgspec.json.encode(state))
+
+
+def _check_arm(live: Loaded, arm: Loaded, unit: str) -> None:
+    """Refuse an arm whose callers and answers would not fit the live version's."""
+    why = why_not(live.manifest.contract, arm.manifest.contract, unit)
+    if why:
+        raise InvalidUsage(
+            f"version {arm.fingerprint[:12]} cannot be an arm of this route: {why}",
+            field="arms",
+            got=arm.fingerprint,
+            expected="a version with the same inputs, context and form of output; one that differs"
+            " can be deployed directly",
+        )

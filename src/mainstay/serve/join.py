@@ -16,18 +16,21 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, StorageFailed, TooLate
 from mainstay.base.limits import JOINED_ROWS_MAX, WAITING_ROWS_MAX
 from mainstay.contract.times import duration_ns
 from mainstay.journal.port import Spool
+from mainstay.serve.aside import Aside
 from mainstay.serve.model import Answer, Call, Run
 from mainstay.serve.pipeline import Pipeline, Refusals
 
 INLINE_MAX_NS = 1_000_000
 """A run expected to take longer than this leaves the event loop."""
 
+T = TypeVar("T")
 Told = Answer | MainstayError
 Tell = Callable[[Told], None]
 
@@ -92,7 +95,11 @@ class Joiner:
         executor: Executor,
         clock: Clock,
         observe: Callable[[Run], None],
+        *,
+        aside: bool = False,
     ) -> None:
+        """`aside`: nobody waits for these answers, so no run happens on the loop, however short,
+        and no record is waited for."""
         self.pipeline = pipeline
         self.times = RunTimes()
         self._spool = spool
@@ -101,10 +108,12 @@ class Joiner:
         self._observe = observe
         self._loop = asyncio.get_running_loop()
         self._line: deque[Ticket] = deque()
+        self._errands: deque[Callable[[], None]] = deque()
         self._waiting_rows = 0
         self._busy = False
         self._unrecorded = 0
-        self._level = pipeline.contract.log
+        self._level = "buffered" if aside else pipeline.contract.log
+        self._inline_max_ns = -1 if aside else INLINE_MAX_NS
         self._deadline_ns = duration_ns(pipeline.contract.serve.deadline)
         self._rows_max = JOINED_ROWS_MAX if pipeline.contract.serve.join else 1
 
@@ -117,6 +126,11 @@ class Joiner:
     def waiting_rows(self) -> int:
         """Rows that wait for their run."""
         return self._waiting_rows
+
+    def retire(self) -> None:
+        """No more calls will come. What runs aside lets its thread go."""
+        if isinstance(self._executor, Aside):
+            self._executor.close()
 
     def submit(self, call: Call, tell: Tell) -> None:
         """Stand in line; `tell` is called on the loop with the answer, or why there is none.
@@ -153,15 +167,41 @@ class Joiner:
         self.submit(call, tell)
         return await future
 
+    async def errand(self, work: Callable[[], T]) -> T:
+        """Do something else with this version's model, in a thread and between two runs, so that
+        the model is never asked twice at once."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def back(done: "asyncio.Future[T]") -> None:
+            error = done.exception()
+            if not future.done():
+                if error is None:
+                    future.set_result(done.result())
+                else:
+                    future.set_exception(error)
+            self._turn()
+
+        def begin() -> None:
+            self._loop.run_in_executor(self._executor, work).add_done_callback(back)
+
+        self._errands.append(begin)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._turn)
+        return await future
+
     def _turn(self) -> None:
         """Take the next run from the line, here or in a thread."""
+        if self._errands:
+            self._errands.popleft()()
+            return
         group = self._next_group()
         if not group:
             self._busy = False
             return
         calls = [ticket.call for ticket in group]
         rows = sum(call.rows for call in calls)
-        if self.times.expect_ns(rows) <= INLINE_MAX_NS:
+        if self.times.expect_ns(rows) <= self._inline_max_ns:
             self._finish(group, self._run(calls))
             if self._line:
                 self._loop.call_soon(self._turn)
@@ -175,7 +215,7 @@ class Joiner:
             self._finish(group, done.result())
             self._turn()
 
-        self._loop.run_in_executor(self._executor, self._run, calls).add_done_callback(back)
+        self._loop.run_in_executor(self._executor, self._run_beside, calls).add_done_callback(back)
 
     def _next_group(self) -> list[Ticket]:
         """The calls at the head of the line that may share a run."""
@@ -202,6 +242,14 @@ class Joiner:
         except Exception as error:  # noqa: BLE001  # because a defect must fail its calls, not hang them
             return Outcome(failure=ModelFailed(f"the run broke down: {error!r}"))
         return Outcome(run=run, refusals=refusals)
+
+    def _run_beside(self, calls: list[Call]) -> Outcome:
+        """A run in a thread, where no signal arrives: what a model raises to end the process must
+        not end it."""
+        try:
+            return self._run(calls)
+        except BaseException as error:  # noqa: BLE001  # because only the call may end
+            return Outcome(failure=ModelFailed(f"the run broke down: {error!r}"))
 
     def _finish(self, group: list[Ticket], outcome: Outcome) -> None:
         """Record a run and hand out its answers."""

@@ -50,6 +50,7 @@ _ABOUT = {
     "refused_values": "Input values that broke the contract.",
     "defects": "Errors that nobody foresaw, each one a failed request.",
     "spool_errors": "Records the journal could not take.",
+    "shadow_missed": "Rows that a shadow did not answer.",
 }
 _LABELS = {
     "requests": ("model", "door", "status"),
@@ -61,6 +62,7 @@ _LABELS = {
     "refused_values": ("model", "field"),
     "defects": (),
     "spool_errors": (),
+    "shadow_missed": ("model", "version", "why"),
 }
 
 
@@ -204,6 +206,10 @@ class Metrics:
     def non_finite(self, model: str, where: str, rows: int) -> None:
         """Some rows held NaN or infinity, in their `inputs`, `features` or `outputs`."""
         self._count(rows, "non_finite", self._model(model), where)
+
+    def shadow_missed(self, model: str, number: int, rows: int, why: str) -> None:
+        """A shadow dropped some rows, because it or the callers were behind, or failed on them."""
+        self._count(rows, "shadow_missed", self._model(model), str(number), why)
 
     def refused_value(self, model: str, field: str | None) -> None:
         """A request was refused because of a field; callers' own inventions are `(other)`."""

@@ -30,6 +30,15 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     received_ns: int
     notes: dict[int, str] = {}
     """Row of the call to what was unusual about its context."""
+    shadows: tuple[str, ...] = ()
+    """Per row: the decision that a shadow repeats."""
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """Who answered a row."""
+
+    arm: str
+    version: int
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +54,9 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     statuses: list[str]
     reasons: list[str]
     contract: Contract
+    arm: str = "live"
+    """The part its version has in the route; `mixed` when `rows` tells it row by row."""
+    rows: list[Row] = []
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from mainstay.contract.columns import MATRIX, Columns, encode, rows_of, take
 from mainstay.contract.model import Label, Output, Probability, Ranking, VectorOutput
 from mainstay.contract.problems import Problem, refusal
 from mainstay.contract.values import Checker
-from mainstay.journal.model import STATUSES, DecisionBatch, Layout
+from mainstay.journal.model import CERTAIN, STATUSES, DecisionBatch, Layout
 from mainstay.judge.present import present
 from mainstay.judge.sense import Sense
 from mainstay.serve.model import DECLINED, NOTHING, Answer, Call, Run, join_columns
@@ -34,9 +34,19 @@ Refusals = dict[int, MainstayError]
 class Pipeline:
     """One version's steps, ready to run."""
 
-    def __init__(self, loaded: Loaded, route: Route, ids: DecisionIds, clock: Clock) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        route: Route,
+        ids: DecisionIds,
+        clock: Clock,
+        arm: str = "live",
+        propensity: float = CERTAIN,
+    ) -> None:
         self.loaded = loaded
         self.route = route
+        self.arm = arm
+        self.propensity = propensity
         self.contract = loaded.manifest.contract
         self.checker = Checker(self.contract)
         self._ids = ids
@@ -147,6 +157,9 @@ class Pipeline:
         if any(call.request for call in run.calls):
             requests = tuple(call.request for call in run.calls for _ in range(call.rows))
         waited = (run.started_ns - call.received_ns for call in run.calls for _ in range(call.rows))
+        shadows: tuple[str, ...] = ()
+        if run.calls[0].shadows:
+            shadows = tuple(shadowed for call in run.calls for shadowed in call.shadows)
         same_caller = all(caller == callers[0] for caller in callers)
         return DecisionBatch(
             fingerprint=self.route.fingerprint,
@@ -166,6 +179,9 @@ class Pipeline:
             reasons=run.reasons,
             waited_ns=tuple(waited),
             steps_ns=run.steps_ns,
+            arm=self.arm,
+            propensity=self.propensity,
+            shadows=shadows,
         )
 
     def answers(self, run: Run, batch: DecisionBatch) -> list[Answer]:
@@ -194,6 +210,7 @@ class Pipeline:
                     statuses[part],
                     reasons[part],
                     contract,
+                    self.arm,
                 )
             )
             start = part.stop

@@ -29,7 +29,9 @@ from mainstay.serve.http.app import App, FindDecision
 from mainstay.serve.http.connection import Connections
 from mainstay.serve.machine import machine_use
 from mainstay.serve.metrics import Metrics
+from mainstay.serve.mixture import Missed
 from mainstay.serve.model import Run
+from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.routes.model import Route
 
 DRAIN_MAX_SECONDS = 20.0
@@ -76,6 +78,7 @@ class Worker:
                 clock=parts.clock,
                 observe=self._observe,
                 announce=self._announce,
+                missed=self._missed,
             )
         )
         self._follower = Follower(
@@ -88,6 +91,7 @@ class Worker:
             parts.clock,
             parts.find_decision,
             self._render_metrics,
+            Outcomes(parts.spool, parts.ids, parts.clock).record,
         )
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 
@@ -99,6 +103,10 @@ class Worker:
 
     def _announce(self, route: Route, fields: Iterable[str]) -> None:
         self._parts.metrics.loaded(route.model, route.number, fields)
+
+    def _missed(self, missed: Missed) -> None:
+        route = missed.route
+        self._parts.metrics.shadow_missed(route.model, route.number, missed.rows, missed.why)
 
     def _render_metrics(self) -> bytes:
         others: list[bytes] = []

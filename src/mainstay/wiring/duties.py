@@ -6,7 +6,7 @@ with the database away the last orders stay, and the failing duty says so.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,18 @@ from mainstay.access.model import Key
 from mainstay.base.errors import MainstayError, StorageFailed
 from mainstay.base.files import write_whole
 from mainstay.bundle.model import Version
+from mainstay.release.gate.run import Wish
 from mainstay.release.inbox import Inbox
 from mainstay.serve.keeper import Duty
 from mainstay.serve.routes.model import Order, Orders, Route
+from mainstay.wiring.rollouts import RolloutKeeper, Wanted, start_rollout, strategy_of
 from mainstay.wiring.workspace import Workspace
 
 ORDERS_FILE = "orders.json"
 FOLLOW_DUTY = "follow the routes"
 FOLLOW_EVERY_SECONDS = 0.2
 INBOX_EVERY_SECONDS = 0.5
+ROLLOUTS_EVERY_SECONDS = 1.0
 SEAL_EVERY_SECONDS = 2.0
 TIDY_EVERY_SECONDS = 600.0
 _KEPT_PER_MODEL = 3
@@ -62,7 +65,7 @@ class OrderWriter:
         for route in routes:
             known = self._orders.get(route.model)
             try:
-                orders[route.model] = self._order(route, known)
+                orders[route.model] = self._order(route, known, failed)
             except MainstayError as error:
                 failed.append(f"{route.model} v{route.number}: {error.message}")
                 if known is not None:
@@ -72,11 +75,23 @@ class OrderWriter:
         if failed:
             raise StorageFailed("cannot bring here " + "; ".join(failed))
 
-    def _order(self, route: Route, known: Order | None) -> Order:
-        if known is not None and known.route == route and Path(known.folder).is_dir():
-            return known
-        opened = self._workspace.unpacked(route.fingerprint)
-        return Order(route=route, folder=str(opened.folder))
+    def _order(self, route: Route, known: Order | None, failed: list[str]) -> Order:
+        """The route with the folders of its versions; without the live one there is no order,
+        without an arm there is, and the live version answers for it until it can be had."""
+        before = known.folders if known is not None else {}
+        folders = {route.fingerprint: self._folder(route.fingerprint, before)}
+        for arm in route.arms:
+            try:
+                folders[arm.fingerprint] = self._folder(arm.fingerprint, before)
+            except MainstayError as error:
+                failed.append(f"{route.model} v{arm.number} ({arm.role}): {error.message}")
+        return Order(route=route, folders=folders)
+
+    def _folder(self, fingerprint: str, before: Mapping[str, str]) -> str:
+        folder = before.get(fingerprint)
+        if folder is not None and Path(folder).is_dir():
+            return folder
+        return str(self._workspace.unpacked(fingerprint).folder)
 
     def _write(self, orders: dict[str, Order], keys: tuple[Key, ...]) -> None:
         content = Orders(
@@ -90,7 +105,11 @@ class OrderWriter:
 
     def tidy(self) -> None:
         """Remove unpacked bundles that have not been in force for long; they can be fetched."""
-        wanted = {Path(order.folder).name for order in self._orders.values()}
+        wanted = {
+            Path(folder).name
+            for order in self._orders.values()
+            for folder in order.folders.values()
+        }
         for model in self._orders:
             recent = self._workspace.chain.history(model)[-_KEPT_PER_MODEL:]
             wanted.update(route.fingerprint for route in recent)
@@ -112,8 +131,16 @@ def duties_of(workspace: Workspace, say: Say) -> list[Duty]:
         if writer:
             writer[0].tidy()
 
+    keepers: list[RolloutKeeper] = []
+
+    def drive() -> None:
+        if not keepers:
+            keepers.append(RolloutKeeper(workspace, say))
+        keepers[0].tick()
+
     found = [
         Duty(FOLLOW_DUTY, FOLLOW_EVERY_SECONDS, follow),
+        Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, drive),
         Duty("seal the journal", SEAL_EVERY_SECONDS, lambda: _seal(workspace)),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, tidy),
     ]
@@ -130,6 +157,13 @@ def _inbox(workspace: Workspace, say: Say) -> Callable[[], None]:
     inboxes: list[Inbox] = []
 
     def put_live(version: Version, epoch: int) -> Route:
+        wanted = Wanted()
+        if strategy_of(workspace, version, wanted) != "direct":
+            wish = Wish(reason="dropped into the inbox")
+            start_rollout(workspace, version, wanted, wish, actor="inbox", expected_epoch=epoch)
+            current = workspace.chain.current(version.model)
+            assert current is not None
+            return current
         return workspace.deploy(
             version.model,
             version.number,

@@ -20,6 +20,7 @@ import msgspec
 from mainstay.access.model import authorise
 from mainstay.base.clock import Clock
 from mainstay.base.errors import Failed, InvalidRequest, MainstayError, NotReady, StorageFailed
+from mainstay.base.ids import parse_decision_id
 from mainstay.contract.columns import Columns
 from mainstay.serve.engine import Engine, Serving
 from mainstay.serve.follow import Follower
@@ -29,11 +30,14 @@ from mainstay.serve.http.openapi import openapi
 from mainstay.serve.http.request import Heads, Reply, Request, Target, resolve
 from mainstay.serve.http.wire.model import Parsed
 from mainstay.serve.http.wire.oip import server_metadata
+from mainstay.serve.http.wire.outcome import check_label, outcome_answer, parse_outcome
 from mainstay.serve.join import Told
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Answer, Call
 
 FindDecision = Callable[[str], Awaitable[bytes]]
+RecordOutcome = Callable[[str, str, str, str | float], str]
+"""Keeps the outcome of a decision (model, caller, decision, label); returns the event's id."""
 Write = Callable[[Answer], Reply]
 
 
@@ -77,6 +81,7 @@ class App:
         clock: Clock,
         find_decision: FindDecision,
         render_metrics: Callable[[], bytes],
+        record_outcome: RecordOutcome,
     ) -> None:
         self._engine = engine
         self._follower = follower
@@ -84,6 +89,7 @@ class App:
         self._clock = clock
         self._find_decision = find_decision
         self._render_metrics = render_metrics
+        self._record_outcome = record_outcome
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,6 +100,7 @@ class App:
             "invocations": self._invocations,
             "features": self._features,
             "decision": self._decision,
+            "outcome": self._outcome,
             "index": self._about,
             "server": self._about,
             "live": self._about,
@@ -177,7 +184,7 @@ class App:
                 reply = self._failed(request, error)
             self._reply(request, reply, respond)
 
-        asked.serving.joiner.submit(asked.call, tell)
+        (asked.serving.mixture or asked.serving.joiner).submit(asked.call, tell)
 
     def _reply(self, request: Request, reply: Reply, respond: Respond) -> None:
         respond(reply)
@@ -306,6 +313,22 @@ class App:
         authorise(request.caller, msgspec.json.decode(content)["model"])
         return 200, content, [JSON]
 
+    async def _outcome(self, request: Request, body: bytes) -> Reply:
+        """What the world said of a decision, answered once it is recorded."""
+        decision = request.target.name
+        parse_decision_id(decision)
+        said = parse_outcome(body)
+        model = said.model
+        assert request.caller is not None
+        if not model:
+            model = msgspec.json.decode(await self._find_decision(decision))["model"]
+        authorise(request.caller, model)
+        serving = self._engine.find(model)
+        contracts = [version.pipeline.contract for version in serving.versions.values()]
+        label = check_label(said.label, contracts)
+        event = self._record_outcome(model, request.caller.name, decision, label)
+        return 200, outcome_answer(event, decision, model, label), [JSON]
+
     def _about(self, request: Request, body: bytes) -> Reply:
         """What anybody may know: that the server is there, ready, and where to go on."""
         del body
@@ -335,7 +358,7 @@ class App:
             case "model-config":
                 return 200, door.configuration(number), [JSON]
             case _:
-                return 200, door.metadata(number), [JSON]
+                return 200, door.metadata(_numbers(serving)), [JSON]
 
     def _list(self, request: Request, body: bytes) -> Reply:
         """The models that a caller was granted, in our words or in those of the protocol."""
@@ -379,6 +402,11 @@ class App:
 def _serving(request: Request) -> Serving:
     assert request.serving is not None, "a target that names a model is begun with its version"
     return request.serving
+
+
+def _numbers(serving: Serving) -> list[int]:
+    """The versions that may be asked for by number."""
+    return sorted({version.route.number for version in serving.versions.values()})
 
 
 def _call_of(

@@ -43,6 +43,10 @@ _ERRORS: Final = {
     "504": "The answer did not come before the contract's deadline.",
 }
 _TEXT_ID: Final[Schema] = {"type": "string", "maxLength": REQUEST_ID_MAX_CHARACTERS}
+_ARM: Final[Schema] = {
+    "enum": ["live", "share", "named", "mixed"],
+    "description": "The part that the version which answered has in a rollout.",
+}
 
 
 def openapi(contracts: Mapping[str, Contract]) -> bytes:
@@ -138,6 +142,19 @@ def _get(operation: str, words: str, answer: Schema | None = None) -> Schema:
     return {"operationId": operation, "summary": words, "responses": responses}
 
 
+def _recorded(operation: str, words: str, body: Schema, answer: Schema) -> Schema:
+    """A request that adds something, and is answered once that is recorded."""
+    content = {_JSON: {"schema": answer}}
+    responses: Schema = {"200": {"description": "It is recorded.", "content": content}}
+    responses.update({status: _error(why, "Error") for status, why in _ERRORS.items()})
+    return {
+        "operationId": operation,
+        "summary": words,
+        "requestBody": {"required": True, "content": {_JSON: {"schema": body}}},
+        "responses": responses,
+    }
+
+
 def _error(words: str, form: str) -> Schema:
     return {"description": words, "content": {_JSON: {"schema": _ref(form)}}}
 
@@ -194,12 +211,15 @@ def _model_schemas(model: str, contract: Contract) -> Schema:
         f"{model}.Invocation": _invocation(inputs, spaces),
         f"{model}.Predictions": {
             "type": "object",
-            "required": ["predictions", "decisions", "model", "version"],
+            "required": ["predictions", "decisions", "model", "version", "arm"],
             "properties": {
                 "predictions": {"type": "array"},
                 "decisions": {"type": "array", "items": {"type": "string"}},
                 "model": {"type": "string"},
                 "version": {"type": "integer"},
+                "arm": _ARM,
+                "versions": {"type": "array", "items": {"type": "integer"}},
+                "arms": {"type": "array", "items": _ARM},
             },
         },
         f"{model}.InferRequest": _infer_request(contract),
@@ -209,10 +229,11 @@ def _model_schemas(model: str, contract: Contract) -> Schema:
 
 def _decision_schema(contract: Contract) -> Schema:
     decision = answer_schema(contract)
-    decision["required"] = ["id", "model", "version", "status", "answer", "words"]
+    decision["required"] = ["id", "model", "version", "arm", "status", "answer", "words"]
     decision["properties"] = {
         **{key: rule for key, rule in decision["properties"].items() if key != "say"},
         "model": {"const": contract.model},
+        "arm": _ARM,
         "words": {"type": "string", "description": "For a person, when there is no answer."},
         "reason": {"type": "string", "description": "Why there is no answer."},
         "request": _TEXT_ID,
@@ -330,6 +351,7 @@ def _infer_answer(contract: Contract) -> Schema:
             "model_name": {"const": contract.model},
             "model_version": {"type": "string"},
             "id": {"type": "string"},
+            "parameters": _object({"arm": _ARM, "versions": {"type": "string"}}, ["arm"]),
             "outputs": {
                 "type": "array",
                 "items": {
@@ -370,6 +392,35 @@ _MLFLOW_ERROR: Final[Schema] = {
         "message": {"type": "string"},
     },
 }
+_DECISION_ID: Final[Schema] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{28}$"},
+}
+_OUTCOME_LABEL: Final[Schema] = {
+    "type": ["string", "number"],
+    "description": "A class or an item of the model, or the number that was right.",
+}
+_OUTCOME: Final = _object(
+    {
+        "label": _OUTCOME_LABEL,
+        "model": {
+            "type": "string",
+            "description": "The decision's model, where it is known: spares a look-up.",
+        },
+    },
+    ["label"],
+)
+_OUTCOME_KEPT: Final = _object(
+    {
+        "id": {"type": "string"},
+        "decision": {"type": "string"},
+        "model": {"type": "string"},
+        "label": _OUTCOME_LABEL,
+    },
+    ["id", "decision", "model", "label"],
+)
 _SERVER_PATHS: Final[Schema] = {
     "/v2": {"get": _get("server", "What this server is.")},
     "/v2/health/live": {"get": _get("live", "Whether the process runs.")},
@@ -378,9 +429,13 @@ _SERVER_PATHS: Final[Schema] = {
     "/decisions/{id}": {
         "get": {
             **_get("decision", "Everything about one decision."),
-            "parameters": [
-                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-            ],
+            "parameters": [_DECISION_ID],
+        }
+    },
+    "/decisions/{id}/outcome": {
+        "post": {
+            **_recorded("outcome", "What the world said of a decision.", _OUTCOME, _OUTCOME_KEPT),
+            "parameters": [_DECISION_ID],
         }
     },
 }

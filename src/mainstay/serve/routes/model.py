@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from mainstay.access.model import Key
+from mainstay.contract.finding import Finding
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +51,11 @@ class Route(Draft, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One model to serve, and the folder on this machine where its bundle is unpacked."""
+    """One model to serve, and where on this machine the bundles of its versions are unpacked."""
 
     route: Route
-    folder: str
+    folders: dict[str, str]
+    """By fingerprint. An arm that could not be brought here is not among them."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +67,29 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that a worker could not follow, and why."""
+    """An order that a worker could not follow, or an arm of it, and why."""
 
     epoch: int
     fingerprint: str
     error: str
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last check of a version that a worker has in memory found."""
+
+    at_ns: int
+    findings: tuple[Finding, ...]
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that a worker served and does not serve any more, because it was found wrong."""
+
+    epoch: int
+    """The route that it was in force by; a later one is followed again."""
+    number: int
+    fingerprint: str
+    at_ns: int
+    finding: Finding
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,3 +103,10 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     serving: dict[str, Route]
     refused: dict[str, Refusal]
+    refused_arms: dict[str, tuple[Refusal, ...]] = {}
+    """By model: the arms of its route that this worker has not got; the live version answers for
+    them."""
+    checked: dict[str, Checked] = {}
+    """By fingerprint: the last check of each version in memory."""
+    stopped: dict[str, Stop] = {}
+    """By model: versions that were in force and are not answered with any more."""

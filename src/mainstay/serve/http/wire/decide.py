@@ -44,6 +44,7 @@ class _Decision(msgspec.Struct):
     id: str
     model: str
     version: int
+    arm: str
     status: str
     answer: Any
     confidence: float | None
@@ -148,16 +149,20 @@ class DecideDoor:
     def _decision(self, answer: Answer, row: int) -> _Decision:
         status = answer.statuses[row]
         identity = answer.ids[row]
+        number, arm = answer.number, answer.arm
+        if answer.rows:
+            number, arm = answer.rows[row].version, answer.rows[row].arm
         if status != _SHOWN:
             reason = answer.reasons[row] or msgspec.UNSET
             return _Decision(
-                identity, answer.model, answer.number, status, None, None, [], self._say, reason
+                identity, answer.model, number, arm, status, None, None, [], self._say, reason
             )
         shown = answer.shown[row]
         return _Decision(
             identity,
             answer.model,
-            answer.number,
+            number,
+            arm,
             status,
             shown.answer,
             shown.confidence,

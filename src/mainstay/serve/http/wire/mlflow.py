@@ -201,14 +201,17 @@ class MlflowDoor:
     ) -> bytes:
         """The predictions, one for each row, and the ids of their decisions."""
         refuse_withheld(answer)
-        return _encode(
-            {
-                "predictions": [shown.answer for shown in answer.shown],
-                "decisions": answer.ids,
-                "model": answer.model,
-                "version": answer.number,
-            }
-        )
+        body: dict[str, Any] = {
+            "predictions": [shown.answer for shown in answer.shown],
+            "decisions": answer.ids,
+            "model": answer.model,
+            "version": answer.number,
+            "arm": answer.arm,
+        }
+        if answer.rows:
+            body["versions"] = [row.version for row in answer.rows]
+            body["arms"] = [row.arm for row in answer.rows]
+        return _encode(body)
 
 
 def _of_columns(columns: dict[str, list[Any]]) -> _Rows:

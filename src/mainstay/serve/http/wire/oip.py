@@ -1,5 +1,6 @@
 """Open Inference Protocol v2 over REST: one version's door, and what it says of itself."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -39,7 +40,7 @@ class OipDoor:
         """The response and its headers; `Withheld` where nothing may be said."""
         return self._answers.encode(answer, parsed)
 
-    def metadata(self, number: int) -> bytes:
+    def metadata(self, numbers: Sequence[int]) -> bytes:
         """What a client may send and will get: `GET /v2/models/{model}`."""
         inputs = [_input(name, kind) for name, kind in self._contract.inputs.items()]
         outputs = [
@@ -64,7 +65,7 @@ class OipDoor:
         return _encode(
             {
                 "name": self._contract.model,
-                "versions": [str(number)],
+                "versions": [str(number) for number in numbers],
                 "platform": _PLATFORM,
                 "inputs": inputs,
                 "outputs": outputs,

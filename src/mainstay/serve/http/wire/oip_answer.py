@@ -129,16 +129,26 @@ class OipAnswers:
                 pieces.append(
                     b'%s%d%s,"data":%s}' % (tensor.lead, rows, tensor.tail, _encode(data))
                 )
-        body = b'%s%d","id":%s,"outputs":[%s]}' % (
+        body = b'%s%d","id":%s,"parameters":{"arm":%s},"outputs":[%s]}' % (
             self._lead,
             answer.number,
             _encode(parsed.request or answer.ids[0]),
+            _arm(answer),
             b",".join(pieces),
         )
         if not raw:
             return body, _JSON
         length = (b"inference-header-content-length", b"%d" % len(body))
         return b"".join((body, *raw)), [_RAW, length]
+
+
+def _arm(answer: Answer) -> bytes:
+    """Who answered: for rows of several versions, the version of each too (parameters of the
+    protocol are plain values, so they stand in one text)."""
+    if not answer.rows:
+        return b'"%s"' % answer.arm.encode()
+    versions = ",".join(str(row.version) for row in answer.rows)
+    return b'"%s","versions":"%s"' % (answer.arm.encode(), versions.encode())
 
 
 def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | list[str]:
