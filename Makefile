@@ -20,7 +20,7 @@ SOURCES := src tests bench tools
 #   make bench BENCH=short           seconds, for correctness;  BENCH=full measures
 DEMO ?=
 TESTS ?= tests
-PYTEST ?= -n logical --dist loadgroup
+PYTEST ?= -n logical
 BENCH ?= full
 
 .PHONY: help demo test check check-style check-types check-arrows check-tidy format lock bench docs \

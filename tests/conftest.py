@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from mainstay.base.clock import ManualClock
 from mainstay.bundle.database import open_engine
@@ -14,6 +16,23 @@ from tests.servers.mainstay import running_server
 from tests.servers.postgres import PostgresServer, binaries
 
 __all__ = ["running_server"]
+
+TOGETHER = {"tests/story": "load", "tests/fuzz": "server", "tests/clients": "server"}
+"""Folders whose tests run one after the other in one process: they load the machine, or share one
+running server. (`xdist_group` is without effect since pytest 9.2.)"""
+
+
+class Together(LoadScopeScheduling):
+    """Tests of one of these groups go to one process, every other test to any."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get("/".join(nodeid.split("/")[:2]), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together | None:
+    """Where tests run in several processes, keep groups together."""
+    return Together(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.conftest import SCRIPT_MAX_SECONDS, Run, Served
 
-pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.clients
 
 
 def without_ids(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,6 @@ import pytest
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.servers.mainstay import MODEL, RunningServer
 
-pytestmark = pytest.mark.xdist_group("server")
-
 DECIDE = f"/models/{MODEL}/decide"
 INFER = f"/v2/models/{MODEL}/infer"
 MLFLOW = f"/models/{MODEL}/invocations"

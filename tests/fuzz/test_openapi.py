@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers.mainstay import RunningServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = 150
 RUN_MAX_SECONDS = 120

@@ -6,12 +6,9 @@ import socket
 from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.servers.mainstay import MODEL, RunningServer
-
-pytestmark = pytest.mark.xdist_group("server")
 
 PATIENCE_SECONDS = 10.0
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Z]")

@@ -24,7 +24,7 @@ from tests.servers.until import until
 from tests.story.accounts import everywhere, hold_answers
 from tests.story.callers import Callers, Heard
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.slow
 
 BIASES = {1: 0.0, 2: 1.0}
 

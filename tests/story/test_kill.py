@@ -18,7 +18,7 @@ from tests.servers.until import until
 from tests.story.accounts import everywhere, hold_answers, hold_to_account, in_journal
 from tests.story.callers import Acknowledged, Callers, look_up
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.slow
 
 KILLS = 50
 KEEPER_KILLS = 5

@@ -12,7 +12,7 @@ from tests.servers.until import until
 from tests.story.accounts import everywhere, hold_answers, hold_to_account, in_journal
 from tests.story.callers import Callers
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.slow
 
 SWAPS = 200
 BIASES = {1: 0.0, 2: 1.0}
