@@ -16,6 +16,7 @@ _COMMANDS = {
     "diff": "mainstay.cli.versions:diff",
     "deploy": "mainstay.cli.routing:deploy",
     "rollback": "mainstay.cli.routing:rollback",
+    "verdict": "mainstay.cli.verdicts:verdict",
     "status": "mainstay.cli.status:status",
     "replay": "mainstay.cli.journal:replay",
     "query": "mainstay.cli.journal:query",

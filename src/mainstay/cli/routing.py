@@ -8,6 +8,9 @@ import msgspec
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.cli.verdicts import show_verdict, wishing
+from mainstay.release.gate.model import NotPassed
+from mainstay.release.gate.run import Wish
 from mainstay.release.model import Deployed
 from mainstay.wiring.duties import FOLLOW_DUTY, OrderWriter
 from mainstay.wiring.running import Reached, Server
@@ -35,21 +38,30 @@ Examples:
   mainstay deploy fraud-3.mainstay     a bundle file: checked, kept, numbered, live
   mainstay deploy fraud                the newest version of the model
   mainstay deploy fraud@2              that very version
+  mainstay deploy fraud --dry-run      the gate's verdict alone
 """
 )
 @click.argument("what", metavar="FILE|MODEL|MODEL@N")
-@because
+@click.option("--dry-run", is_flag=True, help="Let the gate judge it; nothing goes live.")
+@wishing
 @waiting
 @in_workspace
 @speaking
 def deploy(
-    output: Output, what: str, reason: str, wait_seconds: float, workspace: str | None
+    output: Output,
+    what: str,
+    dry_run: bool,
+    wish: Wish,
+    wait_seconds: float,
+    workspace: str | None,
 ) -> None:
     """Let a version answer for its model, without a restart and without losing a request.
 
     Checks the version first: every byte, the signature, a first load in a child process and its
-    own examples. Then waits until every running worker answers with it.
+    own examples. Then the gate compares it with the version that serves, over its confidence set;
+    `mainstay verdict` shows what it found. Then waits until every running worker answers with it.
     """
+    wish.check()
     opened = open_workspace(workspace)
     if what.endswith(_SUFFIX) or "/" in what:
         with output.working(f"Checking {what}"):
@@ -58,9 +70,22 @@ def deploy(
         model, number = version.model, version.number
     else:
         model, number = model_and_number(what)
+    if dry_run:
+        with output.working(f"Comparing {model} with what serves"):
+            verdict = opened.gate(model, number, wish=wish)
+        output.result(verdict)
+        show_verdict(output, verdict)
+        if not verdict.allows:
+            raise Ending(NOT_SO)
+        return
     began = time.monotonic()
-    with output.working(f"Checking {model} and making it live"):
-        deployed = opened.deploy(model, number, reason)
+    try:
+        with output.working(f"Checking {model}, comparing it with what serves, making it live"):
+            deployed = opened.deploy(model, number, wish.reason, wish=wish)
+    except NotPassed as refused:
+        output.result(refused.as_dict())
+        show_verdict(output, refused.verdict)
+        raise Ending(NOT_SO) from refused
     _wait_and_tell(output, opened, deployed, began, wait_seconds)
 
 
@@ -86,7 +111,11 @@ def rollback(
     wait_seconds: float,
     workspace: str | None,
 ) -> None:
-    """Let the version before answer again, as easily and as fast as deploying."""
+    """Let the version before answer again, as easily as deploying and faster.
+
+    Only its trial is repeated (every byte, the signature, a first load, its own examples). The
+    gate, which it went through when it was deployed, is not asked again.
+    """
     opened = open_workspace(workspace)
     began = time.monotonic()
     with output.working(f"Checking the version of {model} to go back to"):
@@ -140,7 +169,7 @@ def _wait_and_tell(
         # With the orders written now, the next server begins with this version at once.
         OrderWriter(opened).look()
         output.result(Confirmed(deployed=deployed, server=False))
-        output.say(f"[bold green]✓[/] {escape(str(deployed))}")
+        output.say(f"[bold green]✓[/] {escape(str(deployed))}{_by(deployed)}")
         output.say("  No server is running here; `mainstay up` will answer with it.")
         return
     with output.working("Waiting for the workers"):
@@ -158,7 +187,7 @@ def _wait_and_tell(
         )
     )
     if reached.everywhere:
-        output.say(f"[bold green]✓[/] {escape(str(deployed))}")
+        output.say(f"[bold green]✓[/] {escape(str(deployed))}{_by(deployed)}")
         output.say(f"  {_workers(reached)} with it, {seconds:.2f} s after the command")
         return
     _tell_not_everywhere(output, server, deployed, reached, refused)
@@ -188,6 +217,11 @@ def _tell_not_everywhere(
     for error in errors:
         output.say(f"  [dim]keeper[/]  {escape(error)}")
     output.say("  They will follow as soon as they can; `mainstay status` shows how far they are.")
+
+
+def _by(deployed: Deployed) -> str:
+    """By which verdict; a rollback repeats the trial and asks no gate."""
+    return f"\n  [dim]gate[/] `mainstay verdict {deployed.verdict}`" if deployed.verdict else ""
 
 
 def wait_for(server: Server, deployed: Deployed, seconds: float) -> Reached:
