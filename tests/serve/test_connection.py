@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from mainstay.access.model import Caller, Key, digest_of
+from mainstay.base.ids import DecisionIds
 from mainstay.base.limits import BODY_MAX_BYTES, HEADERS_MAX, URL_MAX_BYTES
 from mainstay.serve.follow import Follower
 from mainstay.serve.http.app import App
@@ -20,6 +21,7 @@ from mainstay.serve.http.connection import (
     Connections,
 )
 from mainstay.serve.metrics import Metrics
+from mainstay.serve.outcomes import Outcomes
 from tests.serve.test_follow import Shelf, order, write
 from tests.serve.world import World
 
@@ -93,7 +95,8 @@ def serving(
         async def find(decision: str) -> bytes:
             return msgspec.json.encode(world.journal.find(decision))
 
-        app = App(engine, follower, metrics, world.clock, find, metrics.render)
+        outcomes = Outcomes(world.spool, DecisionIds(7, world.clock), world.clock)
+        app = App(engine, follower, metrics, world.clock, find, metrics.render, outcomes.record)
         connections = Connections(app)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(connections.make, "127.0.0.1", 0)
@@ -112,6 +115,42 @@ def serving(
 
 
 GOOD = b'{"inputs": {"a": 1, "b": 2}}'
+
+
+def test_an_outcome_is_answered_once_it_is_recorded(tmp_path: Path) -> None:
+    """L2 M3: what the world said is kept with the decision's id, and nonsense is refused."""
+
+    async def story(server: Server) -> None:
+        client = await server.connect()
+        _, answer = await client.ask("POST", "/models/sum/decide", GOOD)
+        path = f"/decisions/{answer['id']}/outcome"
+        for body in (b'{"label": "low"}', b'{"label": "high", "model": "sum"}'):
+            status, kept = await client.ask("POST", path, body)
+            assert (status, kept["decision"], kept["model"]) == (200, answer["id"], "sum")
+        events = server.world.journal.query(
+            "SELECT subject, actor, body FROM events WHERE kind = 'outcome' ORDER BY body"
+        ).to_pylist()
+        assert [event["subject"] for event in events] == [answer["id"]] * 2
+        assert [event["body"] for event in events] == ['{"label":"high"}', '{"label":"low"}']
+        for refused, body, said in (
+            (path, b'{"label": "hihg"}', "high"),
+            (path, b'{"label": 1}', "a class of the model"),
+            (path, b'{"label": "low", "label": "high"}', "every key once"),
+            (path, b'{"labels": "low"}', ""),
+            (path, b'{"label": null}', ""),
+            (path, b"", "JSON"),
+        ):
+            status, error = await client.ask("POST", refused, body)
+            assert status == 400, body
+            assert said in error.get("expected", ""), error
+        for missing, body in (
+            (f"/decisions/{'0' * 28}/outcome", b'{"label": "low"}'),
+            ("/decisions/x/outcome", b'{"label": "low", "model": "sum"}'),
+            (path, b'{"label": "low", "model": "nobody"}'),
+        ):
+            assert (await client.ask("POST", missing, body))[0] == 404
+
+    serving(tmp_path, story)
 
 
 def test_a_decision_is_answered_and_found_again(tmp_path: Path) -> None:

@@ -200,6 +200,9 @@ class Inbox:
     def _finish(
         self, path: Path, name: str, version: Version | None, route: Route, note: _Note
     ) -> Outcome:
+        if version is not None and route.fingerprint != version.fingerprint:
+            words = f"{name} passed, and its rollout has begun."
+            return self._settle(path, "deployed", words, version, route)
         if route.epoch == note.replaces:
             words = f"{name} was live already, since epoch {route.epoch} by {route.actor}."
             return self._settle(path, "unchanged", words, version, route)

@@ -43,8 +43,12 @@ from mainstay.release.gate.run import Passage, Wish, go_through
 from mainstay.release.gate.sql import SqlVerdictStore
 from mainstay.release.model import Deployed
 from mainstay.release.rollback import rollback
+from mainstay.release.rollout.append import goes_on
+from mainstay.release.rollout.drive import going_on
+from mainstay.release.rollout.port import RolloutStore
+from mainstay.release.rollout.sql import SqlRolloutStore
 from mainstay.serve.replay import Replayed, replay
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
 from mainstay.wiring.folders import Places, open_places
@@ -82,6 +86,11 @@ class Workspace:
     def verdicts(self) -> VerdictStore:
         """What the gate said."""
         return SqlVerdictStore(self._engine)
+
+    @cached_property
+    def rollouts(self) -> RolloutStore:
+        """Rollouts, those that go on and those that ended."""
+        return SqlRolloutStore(self._engine, self.clock)
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -197,6 +206,7 @@ class Workspace:
             self._telling() as (events, record),
             events.refusals(record, model=model, actor=who, subject="", wanted="deploy"),
         ):
+            self._wait_for_rollout(model, number)
 
             def gate(version: Version, current: Route | None) -> Verdict:
                 passage = new_passage(self._ids, self.clock.now_ns(), version, current, who)
@@ -269,7 +279,7 @@ class Workspace:
             self._telling() as (events, record),
             events.refusals(record, model=model, actor=who, subject="", wanted="rollback"),
         ):
-            return rollback(
+            deployed = rollback(
                 RecordedChain(self.chain, events, record),
                 self.registry,
                 model=model,
@@ -278,6 +288,21 @@ class Workspace:
                 reason=reason,
                 check=self.check,
             )
+            going_on(self.rollouts, self.chain, model, self.clock.now_ns())
+            return deployed
+
+    def _wait_for_rollout(self, model: str, number: int | None) -> None:
+        """Refuse to deploy past a rollout that goes on, unless its candidate is what is meant."""
+        going = going_on(self.rollouts, self.chain, model, self.clock.now_ns())
+        if going is not None:
+            wanted = self.registry.find(model, number).fingerprint
+            if number is None or wanted != going.rollout.plan.candidate.fingerprint:
+                raise goes_on(going)
+
+    def append_route(self, draft: Draft, replaces: int) -> Route:
+        """Add an entry to a chain as a rollout does, and tell the journal."""
+        with self._telling() as (events, record):
+            return RecordedChain(self.chain, events, record).append(draft, replaces)
 
     @contextmanager
     def _telling(self) -> Generator[tuple[Events, Record]]:

@@ -59,6 +59,8 @@ def resolve(method: str, path: str) -> Target:
             return Target(_allowed(method, path, *_OF_MODEL[verb]), _name(model))
         case ["", "decisions", decision]:
             return Target(_allowed(method, path, "decision", "GET"), name=decision)
+        case ["", "decisions", decision, "outcome"]:
+            return Target(_allowed(method, path, "outcome", "POST"), name=decision)
         case _:
             raise _no_such_path(path)
 

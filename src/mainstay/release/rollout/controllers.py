@@ -1,0 +1,177 @@
+"""What a rollout does next: a pure function of how far it is, what was seen, and the time.
+
+    direct    one step to 100 %
+    shadow    beside the current version, unseen, for the bake time; then 100 %, or nothing
+    canary    step by step; back at proven harm; a step waits until the next one's cost is bounded
+    gradual   step by step as time passes; back at proven harm, but doubt does not stop it
+
+Promises that a step is only ever taken from the route it knows of: when somebody else changed the
+route, the rollout ends as overtaken and touches nothing. Reads no clock, store or chain.
+"""
+
+from msgspec import structs
+
+from mainstay.base.limits import WORDS_MAX_CHARACTERS
+from mainstay.contract.finding import Finding, worst
+from mainstay.release.rollout.compare import compare, compare_shadow
+from mainstay.release.rollout.model import Evidence, Pending, Plan, Rollout, Status
+from mainstay.serve.routes.model import Arm, Draft, Route
+
+
+def begin(plan: Plan, epoch: int, now_ns: int) -> Rollout:
+    """A rollout that has done nothing yet; `epoch` is the entry in force."""
+    return Rollout(
+        plan=plan, started_ns=now_ns, since_ns=now_ns, epoch=epoch, first_epoch=epoch,
+        words="about to begin",
+    )  # fmt: skip
+
+
+def step(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
+    """The rollout after one look; with `pending` where a route is to be appended."""
+    if not rollout.active or rollout.pending is not None:
+        return rollout
+    if seen.newest is None or seen.newest.epoch != rollout.epoch:
+        return overtaken(rollout, seen.newest, now_ns)
+    if rollout.step < 0:
+        return _take_step(rollout, 0)
+    following = _share_after(rollout)
+    findings = (
+        compare_shadow(rollout.plan, seen)
+        if rollout.plan.strategy == "shadow"
+        else compare(rollout.plan, seen, following)
+    )
+    looked = structs.replace(rollout, findings=findings)
+    failed = [finding for finding in findings if finding.verdict == "fail"]
+    if failed:
+        return _go_back(looked, failed)
+    left_ns = rollout.since_ns + rollout.plan.bake_ns - now_ns
+    if left_ns > 0:
+        return structs.replace(
+            looked, status="running", words=f"{_duration(left_ns)} left of this step"
+        )
+    if worst(findings) == "unsure" and rollout.plan.strategy != "gradual":
+        return structs.replace(looked, status="paused", words=_doubts(findings))
+    return _take_step(looked, rollout.step + 1)
+
+
+def arrived(rollout: Rollout, route: Route) -> Rollout:
+    """The rollout once its pending route is in the chain."""
+    pending = rollout.pending
+    assert pending is not None
+    shares = dict(rollout.shares)
+    if pending.status in {"running", "paused"}:
+        shares[route.epoch] = rollout.plan.steps[pending.step]
+    return structs.replace(
+        rollout,
+        epoch=route.epoch,
+        since_ns=route.time_ns,
+        status=pending.status,
+        step=pending.step,
+        shares=shares,
+        pending=None,
+        words=pending.draft.reason,
+    )
+
+
+def is_of(pending: Pending, route: Route) -> bool:
+    """Whether a route of the chain is the one that was pending."""
+    there = Draft(**{name: getattr(route, name) for name in Draft.__struct_fields__})
+    return route.epoch == pending.replaces + 1 and there == pending.draft
+
+
+def overtaken(rollout: Rollout, newest: Route | None, now_ns: int) -> Rollout:
+    """The rollout once somebody else changed the route."""
+    who = (
+        f"{newest.actor} made v{newest.number} live as epoch {newest.epoch}"
+        + (f", because: {newest.reason}" if newest.reason else "")
+        if newest is not None
+        else "the chain of routes is gone"
+    )
+    return structs.replace(
+        rollout, status="overtaken", pending=None, words=f"ended: {who}", since_ns=now_ns
+    )
+
+
+def _share_after(rollout: Rollout) -> float:
+    steps = rollout.plan.steps
+    return steps[rollout.step + 1] if rollout.step + 1 < len(steps) else 1.0
+
+
+def _take_step(rollout: Rollout, place: int) -> Rollout:
+    plan = rollout.plan
+    last = place >= len(plan.steps) - 1
+    if plan.strategy == "shadow" and place == 0:
+        return _append(rollout, _draft(plan, "shadow beside it", shadow=True), "running", 0)
+    if last or plan.strategy in {"direct", "shadow"}:
+        reason = f"{plan.strategy} finished" + (f": {plan.reason}" if plan.reason else "")
+        alone = Draft(
+            model=plan.model,
+            number=plan.candidate.number,
+            fingerprint=plan.candidate.fingerprint,
+            actor=_actor(plan),
+            reason=reason,
+        )
+        return _append(rollout, alone, "finished", place)
+    words = f"step {place + 1} of {len(plan.steps)}: {_percent(plan.steps[place])}"
+    return _append(rollout, _draft(plan, words, share=plan.steps[place]), "running", place)
+
+
+def _go_back(rollout: Rollout, failed: list[Finding]) -> Rollout:
+    plan = rollout.plan
+    why = "; ".join(f"{finding.check}: {finding.words}" for finding in failed)
+    draft = Draft(
+        model=plan.model,
+        number=plan.current.number,
+        fingerprint=plan.current.fingerprint,
+        actor=_actor(plan),
+        reason=f"{plan.candidate} rolled back: {why}",
+    )
+    return _append(rollout, draft, "rolled back", rollout.step)
+
+
+def _append(rollout: Rollout, draft: Draft, status: Status, place: int) -> Rollout:
+    kept = structs.replace(draft, reason=draft.reason[:WORDS_MAX_CHARACTERS])
+    pending = Pending(draft=kept, replaces=rollout.epoch, status=status, step=place)
+    return structs.replace(rollout, pending=pending)
+
+
+def _draft(plan: Plan, words: str, *, share: float = 1.0, shadow: bool = False) -> Draft:
+    """The current version with the candidate beside it."""
+    arm = Arm(
+        role="shadow" if shadow else "share",
+        number=plan.candidate.number,
+        fingerprint=plan.candidate.fingerprint,
+        share=share,
+    )
+    return Draft(
+        model=plan.model,
+        number=plan.current.number,
+        fingerprint=plan.current.fingerprint,
+        actor=_actor(plan),
+        reason=f"{plan.strategy} of {plan.candidate}, {words}",
+        arms=(arm,),
+        salt=plan.salt,
+        unit=plan.unit,
+    )
+
+
+def _actor(plan: Plan) -> str:
+    """Names the rollout, so that its routes are told from those of its starter."""
+    return f"rollout {plan.salt} of {plan.actor}"
+
+
+def _doubts(findings: tuple[Finding, ...]) -> str:
+    unsure = [f"{each.check}: {each.words}" for each in findings if each.verdict == "unsure"]
+    return "not sure enough to go on: " + "; ".join(unsure)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.4g} %"
+
+
+def _duration(nanoseconds: int) -> str:
+    seconds = -(-nanoseconds // 1_000_000_000)
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{-(-seconds // length)} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,179 @@
+"""Rollouts of one workspace: how one is started, and what its keeper does for those that go on."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from mainstay.base.errors import Conflict, InvalidUsage
+from mainstay.base.ids import new_incarnation
+from mainstay.bundle.model import Version
+from mainstay.contract.model import Contract
+from mainstay.contract.shares import share
+from mainstay.contract.times import duration_ns
+from mainstay.release.gate.model import NotPassed
+from mainstay.release.gate.run import Wish
+from mainstay.release.rollout.append import goes_on
+from mainstay.release.rollout.controllers import begin
+from mainstay.release.rollout.drive import Driver, going_on
+from mainstay.release.rollout.evidence import JournalEvidence
+from mainstay.release.rollout.model import Plan, Record, Side, Strategy
+from mainstay.serve.routes.model import Draft, Route
+from mainstay.wiring.workspace import Workspace, whoever_runs_this
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How somebody wants a version released; what is not said is as the contract has it."""
+
+    strategy: Strategy | None = None
+    steps: tuple[str, ...] = ()
+    bake: str = ""
+
+
+def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strategy:
+    """By which strategy a version is to go live; the first one of a model always at once."""
+    asked = wanted.strategy
+    if workspace.chain.current(version.model) is None:
+        if asked not in {None, "direct"}:
+            raise InvalidUsage(
+                f"nothing answers for {version.model} yet that a {asked} could compare with",
+                field="strategy",
+                got=asked,
+                expected="--strategy direct for the first version",
+            )
+        return "direct"
+    return asked or _contract(workspace, version.fingerprint).release.strategy
+
+
+def start_rollout(
+    workspace: Workspace,
+    version: Version,
+    wanted: Wanted,
+    wish: Wish,
+    *,
+    actor: str | None = None,
+    expected_epoch: int | None = None,
+) -> Record:
+    """Begin a rollout of a version that passes the gate; the keeper takes every step of it."""
+    who = actor or whoever_runs_this()
+    going = going_on(workspace.rollouts, workspace.chain, version.model, workspace.clock.now_ns())
+    if going is not None:
+        raise goes_on(going)
+    current = workspace.chain.current(version.model)
+    if current is None or current.fingerprint == version.fingerprint:
+        raise InvalidUsage(
+            f"{version} is live already" if current else f"{version.model} has no route yet",
+            field="version",
+            got=version.number,
+            expected="a version other than the one that answers now",
+        )
+    if expected_epoch is not None and current.epoch != expected_epoch:
+        raise _moved(version, current)
+    contract = _contract(workspace, version.fingerprint)
+    plan = _plan(contract, version, current, wanted, (who, wish.reason))
+    verdict = workspace.gate(version.model, version.number, wish=wish, actor=who)
+    if verdict.epoch != current.epoch:
+        raise _moved(version, workspace.chain.current(version.model) or current)
+    if not verdict.allows:
+        raise NotPassed(verdict)
+    return workspace.rollouts.start(begin(plan, current.epoch, workspace.clock.now_ns()))
+
+
+def _plan(
+    contract: Contract, version: Version, current: Route, wanted: Wanted, who: tuple[str, str]
+) -> Plan:
+    release = contract.release
+    strategy = wanted.strategy or release.strategy
+    steps = tuple(share(text) for text in wanted.steps or release.steps)
+    if strategy == "shadow":
+        steps = (1.0,)
+    growing = all(first < second for first, second in zip((0.0, *steps), steps, strict=False))
+    if not steps or not growing or steps[-1] != 1.0:
+        raise InvalidUsage(
+            "the steps of a rollout grow, and the last one is 100 %",
+            field="steps",
+            got=", ".join(wanted.steps),
+            expected="shares such as 1 %, 10 %, 50 %, 100 %",
+        )
+    return Plan(
+        model=version.model,
+        strategy=strategy,
+        candidate=Side(number=version.number, fingerprint=version.fingerprint),
+        current=Side(number=current.number, fingerprint=current.fingerprint),
+        steps=steps,
+        bake_ns=duration_ns(wanted.bake or release.bake),
+        worse_by=release.worse_by,
+        false_alarms=share(release.false_alarms),
+        slower_by=contract.gate.slower_by,
+        unit=release.unit,
+        salt=f"{new_incarnation():08x}",
+        actor=who[0],
+        reason=who[1],
+    )
+
+
+def _moved(version: Version, current: Route) -> Conflict:
+    return Conflict(
+        f"{current.actor} made {current.model} v{current.number} live meanwhile, as epoch "
+        f"{current.epoch}",
+        field="model",
+        got=version.model,
+        expected="the same command again, if it should still be released",
+    )
+
+
+def _contract(workspace: Workspace, fingerprint: str) -> Contract:
+    return workspace.unpacked(fingerprint).manifest.contract
+
+
+class RolloutKeeper:
+    """The keeper's duty: every rollout that goes on gets a look."""
+
+    def __init__(self, workspace: Workspace, say: Say) -> None:
+        @cache
+        def contract_of(fingerprint: str) -> Contract:
+            return _contract(workspace, fingerprint)
+
+        evidence = JournalEvidence(
+            workspace.journal.query,
+            contract_of,
+            workspace.clock.now_ns,
+        )
+        holder = f"{socket.gethostname()} {os.getpid()} {new_incarnation():08x}"
+        self._driver = Driver(
+            workspace.rollouts, _ToldChain(workspace), evidence.look, workspace.clock, holder, say
+        )
+        self._one_at_a_time = threading.Lock()
+
+    def tick(self) -> None:
+        """One look at each."""
+        with self._one_at_a_time:
+            self._driver.tick()
+
+
+class _ToldChain:
+    """The chain of a workspace, whose journal hears of every route."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def append(self, draft: Draft, replaces: int) -> Route:
+        """Add an entry, and tell the journal."""
+        return self._workspace.append_route(draft, replaces)
+
+    def current(self, model: str) -> Route | None:
+        """The entry in force."""
+        return self._workspace.chain.current(model)
+
+    def all_current(self) -> Sequence[Route]:
+        """The entry in force of every model."""
+        return self._workspace.chain.all_current()
+
+    def history(self, model: str) -> Sequence[Route]:
+        """All entries of a model, oldest first."""
+        return self._workspace.chain.history(model)
