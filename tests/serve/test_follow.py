@@ -9,11 +9,12 @@ from msgspec import structs
 from mainstay.access.model import Caller, Key
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.port import Loaded
+from mainstay.bundle.prove import Evidence
 from mainstay.contract.model import Contract, NumberOutput
 from mainstay.serve.follow import Follower
 from mainstay.serve.gather import Sources
 from mainstay.serve.routes.model import Arm, Order, Orders, WorkerState
-from tests.serve.world import SumModel, World, contract_of, route_of
+from tests.serve.world import SumModel, World, contract_of, evidence_of, route_of
 
 
 class Shelf:
@@ -33,6 +34,9 @@ class Shelf:
 
     def sources(self, loaded: Loaded) -> Sources:
         return {}
+
+    def evidence(self, folder: Path, loaded: Loaded) -> Evidence:
+        return evidence_of(loaded)
 
     def warm(self, loaded: Loaded) -> None:
         assert loaded.fingerprint not in self.broken

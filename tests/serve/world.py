@@ -12,7 +12,10 @@ from mainstay.access.model import Caller
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
+from mainstay.bundle.assets import Examples
 from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
+from mainstay.bundle.port import Loaded
+from mainstay.bundle.prove import Evidence
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.contract.model import Contract, Number, Probability, Serve
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
@@ -82,6 +85,20 @@ class SumModel:
 
     def lookup(self, name: str) -> Callable[[list[Any]], dict[Any, dict[str, Any]]]:
         raise NotImplementedError(name)
+
+
+def evidence_of(loaded: Loaded, rows: int = 6, labels: bool = False) -> Evidence:
+    """What a version that answers as `SumModel` does must prove itself with."""
+    inputs = {"a": np.linspace(-3, 3, rows), "b": np.full(rows, 0.5)}
+    high = 1 / (1 + np.exp(-(inputs["a"] + inputs["b"])))
+    few = {name: column[:6] for name, column in inputs.items()}
+    return Evidence(
+        end_to_end=Examples(inputs=few, expected=np.column_stack([1 - high, high])[:6]),
+        confidence=Examples(
+            inputs=inputs, label=(high >= 0.5).astype(np.int64) if labels else None
+        ),
+        first_impressions=Examples(inputs={}),
+    )
 
 
 class FailingSpool(MemorySpool):

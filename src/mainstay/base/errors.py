@@ -17,6 +17,7 @@ MainstayError
 └── Failed             our side, or something it depends on, cannot do it now
     ├── Overloaded         more work than can be kept in time; try again later
     ├── NotReady           not serving yet, or no longer
+    ├── Stopped            the version in force was found wrong, and does not answer any more
     ├── TooLate            the answer did not come before the contract's deadline
     ├── ModelFailed        the model or its feature extractor raised, hung or died
     └── StorageFailed      a store, spool or database cannot be read or written
@@ -174,6 +175,12 @@ class NotReady(Failed):
     """Not serving yet, or no longer."""
 
     code = "not_ready"
+
+
+class Stopped(Failed):
+    """The version in force was found to answer wrong, and does not answer here any more."""
+
+    code = "stopped"
 
 
 class TooLate(Failed):

@@ -93,10 +93,16 @@ def _problems(
             f"worker {worker.slot} refuses {model}: {refusal.error}"
             for model, refusal in worker.refused.items()
         ]
+        found += [
+            f"worker {worker.slot} stopped {model} v{stop.number}: {stop.finding.words}; "
+            f"`mainstay rollback {model}` goes back to the version before"
+            for model, stop in worker.stopped.items()
+        ]
         for route in routes:
             has = worker.serving.get(route.model)
             late = has is None or has.epoch < route.epoch
-            if late and route.model not in worker.refused and worker.ready:
+            told = route.model in worker.refused or route.model in worker.stopped
+            if late and not told and worker.ready:
                 answers = f"still answers with v{has.number}" if has else "does not answer"
                 found.append(
                     f"worker {worker.slot} {answers} for {route.model}, v{route.number} is routed"

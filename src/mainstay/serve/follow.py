@@ -8,7 +8,7 @@ version in force keeps serving; the same order is not tried again until it chang
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,18 +16,32 @@ import msgspec
 
 from mainstay.access.model import KeyRing
 from mainstay.base.clock import Clock
-from mainstay.base.errors import InvalidUsage, MainstayError, NotFound
+from mainstay.base.errors import InvalidBundle, InvalidUsage, MainstayError, NotFound
 from mainstay.base.files import write_whole
 from mainstay.bundle.port import Loaded
+from mainstay.bundle.prove import Evidence
+from mainstay.contract.finding import Finding
 from mainstay.serve.engine import Engine, LoadedArm, Serving
 from mainstay.serve.gather import Sources
 from mainstay.serve.mixture import why_not
-from mainstay.serve.routes.model import Order, Orders, Refusal, Route, WorkerState
+from mainstay.serve.routes.model import (
+    Checked,
+    Order,
+    Orders,
+    Refusal,
+    Route,
+    Stop,
+    WorkerState,
+)
+from mainstay.serve.validity import Validity
 
 LOOK_EVERY_SECONDS = 0.1
 BEAT_EVERY_SECONDS = 1.0
 
 _orders = msgspec.json.Decoder(Orders)
+
+
+Heard = Callable[[Route, str, Finding], None]
 
 
 class Loader(Protocol):
@@ -45,13 +59,25 @@ class Loader(Protocol):
         """Answer some of its own examples, so that the first caller does not pay for it."""
         ...
 
+    def evidence(self, folder: Path, loaded: Loaded) -> Evidence:
+        """The assets it must prove itself with, read from its folder; `InvalidBundle`."""
+        ...
+
 
 class Follower:
     """Keeps one worker's engine in step with the orders."""
 
-    def __init__(
-        self, engine: Engine, loader: Loader, run_folder: Path, slot: int, clock: Clock
+    def __init__(  # because a worker has so many parts that meet here
+        self,
+        engine: Engine,
+        loader: Loader,
+        run_folder: Path,
+        slot: int,
+        clock: Clock,
+        heard: Heard = lambda _route, _fingerprint, _finding: None,
     ) -> None:
+        """`heard` is told of every version that was found wrong."""
+        self._heard = heard
         self.keys: KeyRing | None = None
         self.draining = False
         self._engine = engine
@@ -65,6 +91,8 @@ class Follower:
         self._refused: dict[str, Refusal] = {}
         self._refused_arms: dict[str, tuple[Refusal, ...]] = {}
         self._following: dict[str, Order] = {}
+        self._checked: dict[str, Checked] = {}
+        self._sick: dict[str, Stop] = {}
         self._followed = False
 
     @property
@@ -100,7 +128,7 @@ class Follower:
         for order in orders.orders:
             await self._follow_one(order)
         ordered = {order.route.model for order in orders.orders}
-        for model in [name for name in self._engine.serving if name not in ordered]:
+        for model in {*self._engine.serving, *self._engine.stopped} - ordered:
             self._engine.withdraw(model)
             self._following.pop(model, None)
         for model in [name for name in self._refused if name not in ordered]:
@@ -118,6 +146,9 @@ class Follower:
             return
         refused = self._refused.get(route.model)
         if refused is not None and refused.epoch == route.epoch:
+            return
+        stopped = self._engine.stopped.get(route.model)
+        if stopped is not None and stopped.epoch == route.epoch:
             return
         try:
             self._engine.switch(await self._prepare(order, current))
@@ -152,8 +183,11 @@ class Follower:
 
     async def _loaded(self, order: Order, fingerprint: str, current: Serving | None) -> Loaded:
         """A version in memory: from before, or from its folder."""
+        sick = self._sick.get(fingerprint)
+        if sick is not None and sick.epoch == order.route.epoch:
+            raise InvalidBundle(sick.finding.words, field=sick.finding.check)
         known = current.versions.get(fingerprint) if current is not None else None
-        if known is not None:
+        if known is not None and sick is None:
             return known.loaded
         folder = order.folders.get(fingerprint)
         if folder is None:
@@ -165,17 +199,72 @@ class Follower:
                 expected="a bundle that can be fetched and checked; the keeper's log says more",
             )
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, self._load, Path(folder), fingerprint)
+        loaded, findings = await loop.run_in_executor(None, self._load, Path(folder), fingerprint)
+        self.keep(fingerprint, findings)
+        for finding in findings:
+            if finding.verdict == "fail":
+                self._heard(order.route, fingerprint, finding)
+                raise InvalidBundle(finding.words, field=finding.check)
+        self._sick.pop(fingerprint, None)
+        return loaded
 
-    def _load(self, folder: Path, fingerprint: str) -> Loaded:
+    def _load(self, folder: Path, fingerprint: str) -> tuple[Loaded, list[Finding]]:
+        """Nothing is switched in before it has proved itself in this very process."""
         loaded = self._loader.load(folder, fingerprint)
         self._loader.warm(loaded)
-        return loaded
+        return loaded, Validity(loaded, self._loader.evidence(folder, loaded)).check()
+
+    @property
+    def checked(self) -> Mapping[str, Checked]:
+        """By fingerprint: what the last check of each version found."""
+        return self._checked
+
+    def keep(self, fingerprint: str, findings: Sequence[Finding]) -> None:
+        """Show in the state what a check found."""
+        at_ns = self._clock.now_ns()
+        self._checked[fingerprint] = Checked(at_ns=at_ns, findings=tuple(findings))
+
+    def evidence(self, model: str, loaded: Loaded) -> Evidence:
+        """The assets of a version in force; may take a while, and is called in a thread."""
+        folder = self._following[model].folders[loaded.fingerprint]
+        return self._loader.evidence(Path(folder), loaded)
+
+    async def stop(self, model: str, fingerprint: str, finding: Finding) -> None:
+        """Answer no more with a version that was found wrong. The live one takes its model with
+        it; an arm leaves its units to the live one."""
+        serving = self._engine.serving.get(model)
+        order = self._following.get(model)
+        if serving is None or order is None or fingerprint not in serving.versions:
+            return  # another route took over meanwhile
+        number = serving.versions[fingerprint].route.number
+        if fingerprint == serving.route.fingerprint:
+            self._engine.stop(model, finding)
+            self._following.pop(model, None)
+        self._sick[fingerprint] = Stop(
+            epoch=order.route.epoch,
+            number=number,
+            fingerprint=fingerprint,
+            at_ns=self._clock.now_ns(),
+            finding=finding,
+        )
+        if fingerprint != serving.route.fingerprint:
+            self._following.pop(model, None)
+            await self._follow_one(order)
+        self._heard(order.route, fingerprint, finding)
+        self.report()
 
     def report(self) -> None:
         """Say what is in force, in a file that is replaced whole."""
         serving: dict[str, Route] = {
             model: serving.route for model, serving in self._engine.serving.items()
+        }
+        held = {mark for serving in self._engine.serving.values() for mark in serving.versions}
+        held.update(stop.fingerprint for stop in self._engine.stopped.values())
+        self._checked = {mark: each for mark, each in self._checked.items() if mark in held}
+        self._sick = {
+            mark: each
+            for mark, each in self._sick.items()
+            if any(order.route.epoch == each.epoch for order in self._following.values())
         }
         state = WorkerState(
             slot=self._slot,
@@ -187,6 +276,8 @@ class Follower:
             serving=serving,
             refused=self._refused,
             refused_arms=self._refused_arms,
+            checked=self._checked,
+            stopped=dict(self._engine.stopped),
         )
         write_whole(self._state_file, msgspec.json.encode(state))
 

@@ -203,7 +203,7 @@ class Joiner:
         rows = sum(call.rows for call in calls)
         if self.times.expect_ns(rows) <= self._inline_max_ns:
             self._finish(group, self._run(calls))
-            if self._line:
+            if self._line or self._errands:
                 self._loop.call_soon(self._turn)
             else:
                 self._busy = False

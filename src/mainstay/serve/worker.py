@@ -33,6 +33,7 @@ from mainstay.serve.mixture import Missed
 from mainstay.serve.model import Run
 from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.routes.model import Route
+from mainstay.serve.validity import FindingEvents, Rounds
 
 DRAIN_MAX_SECONDS = 20.0
 IDLE_GRACE_SECONDS = 1.0
@@ -81,9 +82,16 @@ class Worker:
                 missed=self._missed,
             )
         )
+        findings = FindingEvents(parts.spool, parts.ids, parts.clock, settings.slot)
         self._follower = Follower(
-            self._engine, parts.loader, settings.run_folder, settings.slot, parts.clock
+            self._engine,
+            parts.loader,
+            settings.run_folder,
+            settings.slot,
+            parts.clock,
+            findings.record,
         )
+        self._rounds = Rounds(self._engine, self._follower, settings.slot, parts.clock)
         self._app = App(
             self._engine,
             self._follower,
@@ -139,12 +147,14 @@ class Worker:
         following = asyncio.create_task(
             self._follower.follow(local=local, each_beat=lambda: self._beat(connections))
         )
+        checking = asyncio.create_task(self._rounds.keep())
         waiting = asyncio.create_task(stop.wait())
-        await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({following, checking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        checking.cancel()
         await self._drain(server, connections)
         for task in (following, waiting):
             task.cancel()
-        await asyncio.gather(following, waiting, return_exceptions=True)
+        await asyncio.gather(following, checking, waiting, return_exceptions=True)
         self._beat(connections)
         self._follower.report()
         self._parts.spool.close()

@@ -17,6 +17,7 @@ from mainstay.base.errors import MainstayError
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.load import LoadedVersion, load, warm
 from mainstay.bundle.port import Loaded
+from mainstay.bundle.prove import Evidence, read_evidence
 from mainstay.contract.model import FunctionSource
 from mainstay.journal.spool import DiskSpool
 from mainstay.serve.asking import Asker
@@ -50,6 +51,10 @@ class BundleLoader:
         """Answer once, so that the first caller does not pay for it."""
         if isinstance(loaded, LoadedVersion):
             warm(loaded)
+
+    def evidence(self, folder: Path, loaded: Loaded) -> Evidence:
+        """The assets it must prove itself with; their digests are checked anew."""
+        return read_evidence(folder, loaded.manifest)
 
 
 class _Carried:

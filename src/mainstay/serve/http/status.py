@@ -23,6 +23,7 @@ from mainstay.base.errors import (
     NotReady,
     Overloaded,
     Refused,
+    Stopped,
     StorageFailed,
     TooLarge,
     TooLate,
@@ -51,6 +52,7 @@ STATUS: Final[dict[type[MainstayError], int]] = {
     Failed: 500,
     ModelFailed: 500,
     NotReady: 503,
+    Stopped: 503,
     Overloaded: 503,
     StorageFailed: 503,
     TooLate: 504,
@@ -84,7 +86,7 @@ def headers_of(error: MainstayError) -> Headers:
     if isinstance(error, WrongMethod):
         allowed = error.expected or "GET"
         return [(b"allow", allowed.encode("latin-1", "replace"))]
-    if isinstance(error, Overloaded | NotReady | StorageFailed):
+    if isinstance(error, Overloaded | NotReady | Stopped | StorageFailed):
         return [_RETRY_AFTER]
     return []
 
