@@ -1,11 +1,14 @@
 """Going live with one call: S5, S10 and the race of two deployers."""
 
 import pytest
+from msgspec import structs
 
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import Conflict, InvalidBundle, NotFound
 from mainstay.bundle.model import Version
 from mainstay.release.deploy import Checks, deploy
+from mainstay.release.gate.model import NotPassed, Verdict
+from mainstay.serve.routes.model import Route
 from tests.release.world import World
 
 
@@ -90,3 +93,48 @@ def test_who_deploys_during_a_long_check_is_first(world: World):
             checks=Checks(check, world.gate),
         )
     assert world.live() == [1]
+
+
+def test_without_a_verdict_that_lets_it_through_nothing_goes_live(world: World):
+    """N7: a failing gate keeps the old version, and the error holds the verdict."""
+    _, worse = world.pack(2)
+    world.deploy(1)
+    world.worse.add(worse.fingerprint)
+    with pytest.raises(NotPassed, match="fraud v2 did not pass the gate against v1") as refused:
+        world.deploy(2)
+    assert refused.value.verdict == world.verdicts[-1]
+    assert refused.value.verdict.epoch == 1
+    assert world.live() == [1]
+
+
+def test_a_deployment_names_its_verdict_and_going_back_needs_none(world: World):
+    """S10, N7: the gate was passed once; only the trial is repeated."""
+    world.pack(2)
+    assert world.deploy(1).verdict == "verdict 1"
+    assert world.deploy(2).verdict == "verdict 2"
+    world.worse.update(each.candidate for each in world.verdicts)
+    assert world.rollback().verdict == ""
+    assert world.deploy(1).verdict == ""
+    assert world.live() == [1, 2, 1]
+    assert len(world.verdicts) == 2
+
+
+@pytest.mark.parametrize("about", [{"epoch": 7}, {"candidate": "another"}])
+def test_a_verdict_about_something_else_lets_nothing_through(world: World, about: dict):
+    """N7: it names candidate and route, and holds for them alone."""
+    world.pack(1)
+
+    def gate(version: Version, current: Route | None) -> Verdict:
+        return structs.replace(world.gate(version, current), **about)
+
+    with pytest.raises(Conflict, match="about another version or another route"):
+        deploy(
+            world.chain,
+            world.registry,
+            model="fraud",
+            number=1,
+            actor="ann",
+            reason="",
+            checks=Checks(world.check, gate),
+        )
+    assert world.live() == []

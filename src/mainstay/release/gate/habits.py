@@ -65,7 +65,7 @@ def repeated_inputs(query: Query, contract: Contract, fingerprint: str) -> Repea
     )
     table = query(
         f"SELECT {columns}, count(*) AS times_ FROM ({newest}) GROUP BY ALL "  # noqa: S608  # because of the line above
-        f"HAVING times_ >= {TIMES_MIN} ORDER BY times_ DESC, ALL LIMIT {HABITS_MAX}"
+        f"HAVING times_ >= {TIMES_MIN} ORDER BY times_ DESC, {columns} LIMIT {HABITS_MAX}"
     )
     found = {name: _column(table.column(column), kinds[name]) for name, column in kept.items()}
     times: list[int] = table.column("times_").to_pylist()

@@ -1,9 +1,10 @@
 """How sure a difference is: intervals of paired differences, and many of them at once.
 
 A difference passes when even the bad end of its interval is within the tolerance (95 in 100), and
-fails when even the good end is beyond it (99 in 100); anything else is unsure. Failing needs more
-certainty than passing, so that of a hundred candidates that are as good at most one is refused for
-bad luck, where the tolerance is nothing at all.
+fails when even the good end is beyond it; anything else is unsure. Failing needs more certainty
+than passing: of a hundred candidates that are as good, at most one may fail for bad luck, even
+where no tolerance is given. The gate asks four questions of chance (the metric as a whole, its
+parts, the cost, the evenness of errors), so each of them gets a quarter of that.
 
 Of many parts looked at together, only the failures are corrected (Holm): a candidate passes when
 every part passes, and a claim that needs every part to be true is not made likelier by their
@@ -21,8 +22,9 @@ import numpy.typing as npt
 
 from mainstay.contract.finding import Verdict
 
-FAIL_CHANCE: Final = 0.01
-"""The largest chance with which a difference within the tolerance may be called a failure."""
+FAIL_CHANCE: Final = 0.01 / 4
+"""The largest chance with which one question may call a difference within the tolerance a
+failure."""
 PASS_CHANCE: Final = 0.05
 """The largest chance with which a difference beyond the tolerance may pass."""
 SAMPLES_MIN: Final = 20
