@@ -6,8 +6,11 @@ is refused or broken), 2 the command was used wrongly. Must never show a traceba
 that we foresaw, nor colours where nobody looks.
 """
 
+import contextlib
 import functools
+import io
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -114,6 +117,29 @@ class Output:
         ) as progress:
             task = progress.add_task(escape(what), total=total)
             yield lambda done: progress.update(task, completed=done)
+
+    def watch(self, draw: Callable[["Output"], None], every_seconds: float = 1.0) -> None:
+        """Draw again and again, in place where there is a terminal, until Ctrl-C."""
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        people = self._people
+        with contextlib.suppress(KeyboardInterrupt):
+            if self.as_json or not people.is_terminal:
+                while True:
+                    draw(self)
+                    time.sleep(every_seconds)
+            with Live(console=people, auto_refresh=False, screen=True) as live:
+                while True:
+                    sheet = Output(as_json=False)
+                    page = io.StringIO()
+                    sheet._people = Console(  # because it is one of us
+                        file=page, force_terminal=True, highlight=False, width=people.width
+                    )
+                    draw(sheet)
+                    live.update(Text.from_ansi(page.getvalue()), refresh=True)
+                    time.sleep(every_seconds)
 
     def error(self, error: MainstayError) -> None:
         """An error: what is wrong, where, and what would be right."""

@@ -8,11 +8,13 @@ import msgspec
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.cli.rollouts import releasing, tell_started
 from mainstay.cli.verdicts import show_verdict, wishing
 from mainstay.release.gate.model import NotPassed
 from mainstay.release.gate.run import Wish
 from mainstay.release.model import Deployed
 from mainstay.wiring.duties import FOLLOW_DUTY, OrderWriter
+from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.running import Reached, Server
 from mainstay.wiring.workspace import Workspace, open_workspace
 
@@ -39,10 +41,12 @@ Examples:
   mainstay deploy fraud                the newest version of the model
   mainstay deploy fraud@2              that very version
   mainstay deploy fraud --dry-run      the gate's verdict alone
+  mainstay deploy fraud --strategy canary --steps "5 %, 50 %, 100 %" --bake 30m
 """
 )
 @click.argument("what", metavar="FILE|MODEL|MODEL@N")
 @click.option("--dry-run", is_flag=True, help="Let the gate judge it; nothing goes live.")
+@releasing
 @wishing
 @waiting
 @in_workspace
@@ -51,6 +55,7 @@ def deploy(
     output: Output,
     what: str,
     dry_run: bool,
+    wanted: Wanted,
     wish: Wish,
     wait_seconds: float,
     workspace: str | None,
@@ -60,6 +65,9 @@ def deploy(
     Checks the version first: every byte, the signature, a first load in a child process and its
     own examples. Then the gate compares it with the version that serves, over its confidence set;
     `mainstay verdict` shows what it found. Then waits until every running worker answers with it.
+
+    With a strategy other than direct, here or in the contract, the keeper takes it live step by
+    step and back by itself; `mainstay status --watch` shows how far it is.
     """
     wish.check()
     opened = open_workspace(workspace)
@@ -80,6 +88,12 @@ def deploy(
         return
     began = time.monotonic()
     try:
+        version = opened.registry.find(model, number)
+        if strategy_of(opened, version, wanted) != "direct":
+            with output.working(f"Checking {model} and comparing it with what serves"):
+                record = start_rollout(opened, version, wanted, wish)
+            tell_started(output, opened, record)
+            return
         with output.working(f"Checking {model}, comparing it with what serves, making it live"):
             deployed = opened.deploy(model, number, wish.reason, wish=wish)
     except NotPassed as refused:

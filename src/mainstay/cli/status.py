@@ -8,6 +8,8 @@ import msgspec
 
 from mainstay.base.errors import MainstayError
 from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.cli.rollouts import show_rollouts
+from mainstay.release.rollout.model import Record
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic
@@ -15,6 +17,9 @@ from mainstay.serve.routes.model import Route, WorkerState
 from mainstay.serve.supervise import SupervisorReport
 from mainstay.wiring.running import Server
 from mainstay.wiring.workspace import Workspace, open_workspace
+
+_ENDED_SHOWN_NS = 24 * 3600 * 1_000_000_000
+"""How long a rollout that ended is still shown."""
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -29,18 +34,31 @@ class Status(msgspec.Struct, kw_only=True):
     """Model to the number of versions registered."""
     traffic: dict[str, Traffic]
     machine: MachineUse
+    rollouts: list[Record]
+    """Of every model the one that began last, unless it ended long ago."""
     problems: list[str]
 
 
 @click.command(epilog="\b\nExample:\n  mainstay status --json | jq .traffic.fraud.p99_ms")
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
 @in_workspace
 @speaking
-def status(output: Output, workspace: str | None) -> None:
-    """Show processes, models, versions, recent requests and whatever is wrong.
+def status(output: Output, watch: bool, workspace: str | None) -> None:
+    """Show processes, models, versions, rollouts, recent requests and whatever is wrong.
 
     Exits 1 when something needs a person.
     """
-    found = look(open_workspace(workspace))
+    opened = open_workspace(workspace)
+    if watch:
+
+        def draw(sheet: Output) -> None:
+            found = look(opened)
+            sheet.event(found)
+            _show(sheet, found)
+
+        output.watch(draw)
+        return
+    found = look(opened)
     output.result(found)
     _show(output, found)
     if found.problems:
@@ -53,10 +71,18 @@ def look(opened: Workspace) -> Status:
     problems: list[str] = []
     routes: list[Route] = []
     versions: dict[str, int] = {}
+    rollouts: list[Record] = []
     try:
         routes = list(opened.chain.all_current())
         for version in opened.registry.versions():
             versions[version.model] = versions.get(version.model, 0) + 1
+        newest = [opened.rollouts.newest(route.model) for route in routes]
+        recent_ns = opened.clock.now_ns() - _ENDED_SHOWN_NS
+        rollouts = [
+            record
+            for record in newest
+            if record and (record.rollout.active or record.rollout.since_ns > recent_ns)
+        ]
     except MainstayError as error:
         problems.append(f"The database cannot be read: {error.message}")
     report, workers, keeper = server.report(), server.workers(), None
@@ -69,6 +95,7 @@ def look(opened: Workspace) -> Status:
         workers=workers,
         keeper=keeper,
         routes=routes,
+        rollouts=rollouts,
         versions=versions,
         traffic=dict(server.traffic()),
         machine=machine_use(opened.places.root),
@@ -148,6 +175,7 @@ def _show(output: Output, found: Status) -> None:
         traffic = found.traffic.get(label)
         if traffic is not None and traffic.last_day:
             output.say(f"[dim]{traffic.last_hour} requests of the last hour were about {words}[/]")
+    show_rollouts(output, found.rollouts, _ago)
     _show_machine(output, found.machine)
     for problem in found.problems:
         output.say(f"[bold red]✗[/] {escape(problem)}")

@@ -46,8 +46,24 @@ def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strat
                 got=asked,
                 expected="--strategy direct for the first version",
             )
-        return "direct"
-    return asked or _contract(workspace, version.fingerprint).release.strategy
+        return _without_effect(wanted, "direct")
+    return _without_effect(
+        wanted, asked or _contract(workspace, version.fingerprint).release.strategy
+    )
+
+
+def _without_effect(wanted: Wanted, strategy: Strategy) -> Strategy:
+    """The strategy, once nothing was asked for that it does not have."""
+    idle = {"direct": ("steps", "bake"), "shadow": ("steps",)}.get(strategy, ())
+    for name in idle:
+        if getattr(wanted, name):
+            raise InvalidUsage(
+                f"--{name} has no effect here: {strategy} has no {name}",
+                field=name,
+                got=str(getattr(wanted, name)),
+                expected=f"--strategy canary or gradual, or no --{name}",
+            )
+    return strategy
 
 
 def start_rollout(

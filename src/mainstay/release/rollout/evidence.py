@@ -74,26 +74,30 @@ class JournalEvidence:
         outcomes = self._outcomes(rollout, seen)
         if rollout.plan.strategy == "shadow":
             seen.add_outcomes_of_pairs(outcomes)
-        elif outcomes:
-            for row in self._labelled(rollout, seen):
-                seen.add_outcome(row, outcomes[row["id"]])
+        else:
+            new = {each: label for each, label in outcomes.items() if each not in seen.heard}
+            for row in self._labelled(rollout, seen, new) if new else ():
+                seen.heard.add(row["id"])
+                seen.add_outcome(row, new[row["id"]])
+            seen.heard &= outcomes.keys()
         seen.read_until_ns = began_ns
         return seen.evidence(rollout, newest)
 
     def _decisions(self, rollout: Rollout, seen: "_Seen") -> list[Row]:
         return self._rows(rollout, seen, f"id >= '{_id_at(seen.read_until_ns - _OVERLAP_NS)}'")
 
-    def _labelled(self, rollout: Rollout, seen: "_Seen") -> list[Row]:
-        heard = f"(SELECT subject FROM events WHERE {_heard(rollout, seen)})"  # noqa: S608  # because names are quoted and the rest are numbers
-        since = _id_at(rollout.started_ns)
-        return self._rows(rollout, seen, f"id >= '{since}' AND id IN {heard}")
+    def _labelled(self, rollout: Rollout, seen: "_Seen", heard: Mapping[str, Any]) -> list[Row]:
+        first, last = max(min(heard), _id_at(rollout.started_ns)), max(heard)
+        listed = ", ".join(map(_quoted, heard))
+        which = f"id BETWEEN {_quoted(first)} AND {_quoted(last)} AND id IN ({listed})"
+        return self._rows(rollout, seen, which)
 
     def _rows(self, rollout: Rollout, seen: "_Seen", which: str) -> list[Row]:
         plan = rollout.plan
         names = ", ".join(_quoted(name) for name in (*_BASE_COLUMNS, *seen.columns))
         sides = f"{_quoted(plan.candidate.fingerprint)}, {_quoted(plan.current.fingerprint)}"
         table = self._query(
-            f"SELECT COLUMNS(c -> c IN ({names})) FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
+            f"SELECT COLUMNS(lambda c: c IN ({names})) FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
             f" WHERE model = {_quoted(plan.model)} AND route > {rollout.first_epoch}"
             f" AND fingerprint IN ({sides}) AND arm <> 'named' AND {which} ORDER BY id"
         )
@@ -144,6 +148,8 @@ class _Seen:
         }
         outputs = {name for each in self._answers.values() for name in each.columns}
         self.columns = (self._unit, *sorted(outputs))
+        self.heard: set[str] = set()
+        """Decisions whose outcomes were counted, and may be read once more."""
         self._units: set[str] = set()
         self._labelled: set[str] = set()
         self._withheld = defaultdict[int, Sides](_nothing)
