@@ -167,3 +167,35 @@ def test_tenths_add_up_to_one(chain: RouteChain):
     )
     last = Arm(role="share", number=9, fingerprint="f9", share=0.3)
     assert chain.append(draft("fraud", 1, "f1", arms=(*arms, last), salt="s"), 0).epoch == 1
+
+
+def test_several_models_change_at_the_same_moment(chain: RouteChain):
+    """N9: what belongs together goes live together."""
+    chain.append(draft("embedder", 1, "e1"), 0)
+    new = chain.append_all([(draft("embedder", 2, "e2"), 1), (draft("ranker", 1, "r1"), 0)])
+    assert [(route.model, route.epoch) for route in new] == [("embedder", 2), ("ranker", 1)]
+    assert list(chain.all_current()) == list(new)
+
+
+def test_when_one_of_several_was_late_none_changes(chain: RouteChain):
+    """N9, S5: compare-and-swap on each; no half of a set is ever in force."""
+    chain.append(draft("embedder", 1, "e1"), 0)
+    chain.append(draft("ranker", 1, "r1", "zoe"), 0)
+    before = list(chain.all_current())
+    with pytest.raises(Conflict, match="zoe was first: ranker v1"):
+        chain.append_all([(draft("embedder", 2, "e2"), 1), (draft("ranker", 2, "r2"), 0)])
+    with pytest.raises(InvalidUsage, match="twice"):
+        chain.append_all([(draft("embedder", 2, "e2"), 1), (draft("embedder", 3, "e3"), 2)])
+    assert list(chain.all_current()) == before
+
+
+@pytest.mark.parametrize("seen", [{"embedder": 1}, {"embedder": 1, "ranker": 2}, {"gone": 1}])
+def test_what_was_only_looked_at_must_not_have_moved(chain: RouteChain, seen: dict[str, int]):
+    """S13, N9: a model that came to depend on the old version meanwhile is not broken unseen."""
+    chain.append(draft("embedder", 1, "e1"), 0)
+    chain.append(draft("ranker", 1, "r1"), 0)
+    late = [(draft("embedder", 2, "e2"), 1)]
+    with pytest.raises(Conflict) as moved:
+        chain.append_all(late, seen)
+    assert moved.value.rule == "as seen"
+    assert chain.append_all(late, {"embedder": 1, "ranker": 1})[0].epoch == 2

@@ -5,6 +5,7 @@ hears the same words from both.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import structs
@@ -12,6 +13,9 @@ from msgspec import structs
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.base.limits import ARMS_MAX, NAME_MAX_CHARACTERS
 from mainstay.serve.routes.model import Draft, Route
+
+AS_SEEN = "as seen"
+"""The rule of a `Conflict` over a model that the deployer only looked at."""
 
 _WORDS_MAX_CHARACTERS = 1000
 _SHARES_MAX = 1 + 1e-9
@@ -39,6 +43,45 @@ def next_route(current: Route | None, wanted: Route) -> Route:
             expected=str(newest),
         )
     raise lost_to(current, wanted.epoch - 1)
+
+
+def entries(wanted: Sequence[tuple[Draft, int]], time_ns: int) -> list[Route]:
+    """Drafts of several models as the entries that follow; what cannot be kept is refused."""
+    models = [draft.model for draft, _ in wanted]
+    for model in models:
+        if models.count(model) > 1:
+            raise InvalidUsage(
+                f"{model} is twice among the routes that are to change together",
+                field="model",
+                got=model,
+                expected="every model once",
+            )
+    return [entry(draft, replaces, time_ns) for draft, replaces in wanted]
+
+
+def next_routes(
+    current: Mapping[str, Route], wanted: Sequence[Route], seen: Mapping[str, int] | None
+) -> list[Route]:
+    """The entries that may follow those in force, or `Conflict` says which may not, and why."""
+    routes = [next_route(current.get(route.model), route) for route in wanted]
+    if seen is not None:
+        newest = {model: route.epoch for model, route in current.items()}
+        changing = {route.model for route in wanted}
+        for model in sorted(({*newest, *seen}) - changing):
+            if newest.get(model, 0) != seen.get(model, 0):
+                raise _not_as_seen(model, current.get(model), seen.get(model, 0))
+    return routes
+
+
+def _not_as_seen(model: str, current: Route | None, seen: int) -> Conflict:
+    there = f"now has epoch {current.epoch}" if current is not None else "has no route"
+    return Conflict(
+        f"{model}, which was looked at, {there}",
+        field="seen",
+        rule=AS_SEEN,
+        got=seen,
+        expected=str(current.epoch if current is not None else 0),
+    )
 
 
 def lost_to(winner: Route, replaces: int) -> Conflict:

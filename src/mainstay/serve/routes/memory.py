@@ -1,10 +1,10 @@
 """A chain of routes in the memory of one process: the twin of the one in a database."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mainstay.base.clock import Clock
-from mainstay.serve.routes.append import entry, next_route
+from mainstay.serve.routes.append import entries, entry, next_route, next_routes
 from mainstay.serve.routes.model import Draft, Route
 
 
@@ -24,6 +24,19 @@ class MemoryRouteChain:
             route = next_route(self.current(draft.model), wanted)
             self._chains[draft.model] = (*self._chains.get(draft.model, ()), route)
             return route
+
+    def append_all(
+        self, wanted: Sequence[tuple[Draft, int]], seen: Mapping[str, int] | None = None
+    ) -> Sequence[Route]:
+        """Add the entries of several models, all of them at the same moment, or none."""
+        new = entries(wanted, self._clock.now_ns())
+        with self._lock:
+            current = {route.model: route for route in self.all_current()}
+            routes = next_routes(current, new, seen)
+            more = {route.model: (*self._chains.get(route.model, ()), route) for route in routes}
+            # One assignment, because whoever reads takes no lock.
+            self._chains = self._chains | more
+            return routes
 
     def current(self, model: str) -> Route | None:
         """The entry in force."""

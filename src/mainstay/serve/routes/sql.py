@@ -5,7 +5,7 @@ want to add the same epoch the database lets one in. When an append fails becaus
 away, it may or may not have been kept; `current` tells, and appending it again cannot add it twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from mainstay.base.clock import Clock
 from mainstay.base.errors import StorageFailed
 from mainstay.bundle.database import create_tables, reading, storable, writing
-from mainstay.serve.routes.append import entry, lost_to, next_route
+from mainstay.serve.routes.append import entries, entry, lost_to, next_route, next_routes
 from mainstay.serve.routes.model import Arm, Draft, Route
 
 _PART = "routes"
@@ -91,6 +91,21 @@ class SqlRouteChain:
                 ) from error
             raise lost_to(winner, replaces) from error
 
+    def append_all(
+        self, wanted: Sequence[tuple[Draft, int]], seen: Mapping[str, int] | None = None
+    ) -> Sequence[Route]:
+        """Add the entries of several models in one transaction: all of them, or none."""
+        new = entries(wanted, self._clock.now_ns())
+        with writing(self._engine) as connection:
+            if connection.dialect.name != "sqlite":
+                # What was seen must hold until the end, and no key guards a look; a SQLite file
+                # has one writer anyhow. Reading goes on meanwhile.
+                connection.exec_driver_sql(f"LOCK TABLE {_ROUTES.name} IN EXCLUSIVE MODE")
+            current = {route.model: route for route in _all_current(connection)}
+            routes = next_routes(current, new, seen)
+            connection.execute(_ROUTES.insert(), [_columns(route) for route in routes])
+            return routes
+
     def _winner(self, model: str, epoch: int) -> Route | None:
         mine = select(_ROUTES).where(_ROUTES.c.model == model, _ROUTES.c.epoch == epoch)
         with reading(self._engine) as connection:
@@ -106,16 +121,8 @@ class SqlRouteChain:
 
     def all_current(self) -> Sequence[Route]:
         """The entry in force of every model."""
-        newest = (
-            select(_ROUTES.c.model, func.max(_ROUTES.c.epoch).label("epoch"))
-            .group_by(_ROUTES.c.model)
-            .subquery()
-        )
-        same = (_ROUTES.c.model == newest.c.model) & (_ROUTES.c.epoch == newest.c.epoch)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(_ROUTES).join(newest, same)).all()
-        # Sorted here, because databases differ in how they order text.
-        return sorted(map(_route, rows), key=lambda route: route.model)
+            return _all_current(connection)
 
     def history(self, model: str) -> Sequence[Route]:
         """All entries of a model, oldest first."""
@@ -130,6 +137,18 @@ def _current(connection: Connection, model: str) -> Route | None:
     entries = select(_ROUTES).where(_ROUTES.c.model == model)
     row = connection.execute(entries.order_by(_ROUTES.c.epoch.desc()).limit(1)).first()
     return None if row is None else _route(row)
+
+
+def _all_current(connection: Connection) -> list[Route]:
+    newest = (
+        select(_ROUTES.c.model, func.max(_ROUTES.c.epoch).label("epoch"))
+        .group_by(_ROUTES.c.model)
+        .subquery()
+    )
+    same = (_ROUTES.c.model == newest.c.model) & (_ROUTES.c.epoch == newest.c.epoch)
+    rows = connection.execute(select(_ROUTES).join(newest, same)).all()
+    # Sorted here, because databases differ in how they order text.
+    return sorted(map(_route, rows), key=lambda route: route.model)
 
 
 def _columns(route: Route) -> dict[str, Any]:
