@@ -216,6 +216,22 @@ def test_a_version_that_breaks_down_fails_the_calls_that_need_it_once(broken: st
     run(story)
 
 
+def test_when_both_versions_break_down_the_caller_is_told_once() -> None:
+    """S31: the second error finds a call that was answered already."""
+
+    async def story() -> None:
+        world = World()
+        bad = {f"v{n}": version(n, breaks=lambda matrix: True) for n in (1, 2)}
+        serving = prepared(world, mixed(arm(0.5), unit="a"), **bad)
+        told: list[Told] = []
+        assert serving.mixture is not None
+        serving.mixture.submit(world.call(*((n, 0) for n in range(20))), told.append)
+        await until(lambda: serving.joiner.idle and serving.beside[0].joiner.idle)
+        assert [type(each) for each in told] == [ModelFailed]
+
+    run(story)
+
+
 def test_a_part_that_finds_no_room_fails_the_call_once() -> None:
     """S31: shed as one, though the other part had found its place."""
 
@@ -433,7 +449,11 @@ def test_named_columns_are_split_as_matrices_are() -> None:
 
     async def story() -> None:
         world = World()
-        inputs = {"country": Category(values=("DE", "FR")), "n": Integer()}
+        route = mixed(arm(0.5), unit="country")
+        drawn = {c: 1 if assign(route, c)[0] is None else 2 for c in "ABCDEFGHIJKLMNOP"}
+        one = next(c for c in drawn if drawn[c] == 1)
+        other = next(c for c in drawn if drawn[c] == 2)
+        inputs = {"country": Category(values=(one, other)), "n": Integer()}
         contract = contract_of(inputs=inputs, output=NumberOutput())
 
         class Echo(SumModel):
@@ -443,13 +463,11 @@ def test_named_columns_are_split_as_matrices_are() -> None:
             def predict(self, features: Any) -> Any:
                 return features[MATRIX][:, 0].astype(np.float64) + self.bias / 10
 
-        route = mixed(arm(0.5), unit="country")
         models = {
             f"v{n}": Echo(contract=contract, bias=float(n), extracts=True) for n in (1, 2)
         }
         serving = prepared(world, route, **models)
-        countries = np.array(["DE", "FR", "DE", "FR"], dtype=object)
-        drawn = {c: 1 if assign(route, c)[0] is None else 2 for c in ("DE", "FR")}
+        countries = np.array([one, other, one, other], dtype=object)
         call = Call(
             caller=world.call().caller, door="decide", request="r",
             inputs={"country": countries, "n": np.arange(4)}, context={}, rows=4,
