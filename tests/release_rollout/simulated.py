@@ -72,25 +72,23 @@ class Dying:
 class World:
     """What happens around a rollout."""
 
-    def __init__(
-        self,
-        wanted: Plan,
-        *,
-        seed: int = 0,
-        wrong: tuple[float, float] = (0.1, 0.1),
-        withheld: tuple[float, float] = (0.0, 0.0),
-        lost: float = 0.0,
-        slower: float = 1.0,
-        rate: int = 200,
-        labelled: float = 1.0,
-        kill_at: int = -1,
-    ) -> None:
+    wrong: tuple[float, float] = (0.1, 0.1)
+    """The share of wrong answers of the current version, and of the candidate."""
+    withheld: tuple[float, float] = (0.0, 0.0)
+    lost = 0.0
+    """How often the candidate fails to answer at all."""
+    slower = 1.0
+    rate = 200
+    labelled = 1.0
+
+    def __init__(self, wanted: Plan, *, seed: int = 0, kill_at: int = -1, **nature: Any) -> None:
+        for name, value in nature.items():
+            assert hasattr(World, name), name
+            setattr(self, name, value)
         self.clock = ManualClock()
         self.chain = MemoryRouteChain(self.clock)
         self.store = MemoryRolloutStore(self.clock)
         self.random = np.random.default_rng(seed)
-        self.wrong, self.withheld, self.lost = wrong, withheld, lost
-        self.slower, self.rate, self.labelled = slower, rate, labelled
         self.outcomes: dict[int, np.ndarray] = {}
         self.answers: dict[int, np.ndarray] = {}
         self.paired = np.zeros(3, dtype=int)

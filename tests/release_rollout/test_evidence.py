@@ -119,7 +119,9 @@ def test_looking_often_counts_as_looking_once():
         users = random.integers(0, 300, 5).tolist()
         candidate = bool(random.random() < 0.3)
         ids += place.decide(users, random.random(5), candidate=candidate)
-        place.hear(str(random.choice(["ok", "fraud"])), *map(str, random.choice(ids, 2, replace=False)))
+        place.hear(
+            str(random.choice(["ok", "fraud"])), *map(str, random.choice(ids, 2, replace=False))
+        )
         seen = place.looks.look(place.rollout, None)
     assert seen is not None
     fresh = place.new_look().look(place.rollout, None)

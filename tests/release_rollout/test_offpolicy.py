@@ -107,13 +107,13 @@ def test_equal_decisions_may_be_counted_together():
     ("changes", "said"),
     [
         ({"propensities": [0.5, float("nan"), 0.5]}, "decision 2 of 3 has no propensity"),
-        ({"propensities": [0.5, 0.5, 0.0]}, "decision 3 of 3 has a propensity that what happened"),
+        ({"propensities": [0.5, 0.5, 0.0]}, "decision 3 of 3 has an impossible propensity"),
         ({"propensities": [0.0, 0.0, 0.0]}, "and 2 more"),
         ({"propensities": [1.5, 0.5, 0.5]}, "decision 1 of 3"),
         ({"propensities": [0.5]}, "as many|each decision needs"),
-        ({"wanted": [-0.1, 0.5, 0.5]}, "no probability under the other policy"),
-        ({"rewards": [0, 1, 17]}, "a reward that is no share"),
-        ({"often": [1, 1, -1]}, "counted as no number"),
+        ({"wanted": [-0.1, 0.5, 0.5]}, "no wanted probability"),
+        ({"rewards": [0, 1, 17]}, "no such reward"),
+        ({"often": [1, 1, -1]}, "no such count"),
     ],
 )
 def test_what_cannot_be_weighed_is_refused_in_words(changes: dict[str, Any], said: str):

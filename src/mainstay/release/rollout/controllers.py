@@ -4,6 +4,8 @@
     shadow    beside the current version, unseen, for the bake time; then 100 %, or nothing
     canary    step by step; back at proven harm; a step waits until the next one's cost is bounded
     gradual   step by step as time passes; back at proven harm, but doubt does not stop it
+    ab        half and half until a difference is shown, or its planned size or time is reached
+    bandit    shares that follow what is learned, until one version is proven the best
 
 Promises that a step is only ever taken from the route it knows of: when somebody else changed the
 route, the rollout ends as overtaken and touches nothing. Reads no clock, store or chain.
@@ -14,7 +16,8 @@ from msgspec import structs
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.finding import Finding, worst
 from mainstay.release.rollout.compare import compare, compare_shadow
-from mainstay.release.rollout.model import Evidence, Pending, Plan, Rollout, Status
+from mainstay.release.rollout.experiments import Choice, decide, is_experiment, outline
+from mainstay.release.rollout.model import Evidence, Pending, Plan, Rollout, Side, Status
 from mainstay.serve.routes.model import Arm, Draft, Route
 
 
@@ -34,6 +37,8 @@ def step(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
         return overtaken(rollout, seen.newest, now_ns)
     if rollout.step < 0:
         return _take_step(rollout, 0)
+    if is_experiment(rollout.plan):
+        return _follow(rollout, decide(rollout, seen, now_ns))
     following = _share_after(rollout)
     findings = (
         compare_shadow(rollout.plan, seen)
@@ -60,7 +65,7 @@ def arrived(rollout: Rollout, route: Route) -> Rollout:
     assert pending is not None
     shares = dict(rollout.shares)
     if pending.status in {"running", "paused"}:
-        shares[route.epoch] = rollout.plan.steps[pending.step]
+        shares[route.epoch] = pending.draft.arms[0].share
     return structs.replace(
         rollout,
         epoch=route.epoch,
@@ -92,6 +97,27 @@ def overtaken(rollout: Rollout, newest: Route | None, now_ns: int) -> Rollout:
     )
 
 
+def _follow(rollout: Rollout, choice: Choice) -> Rollout:
+    """The rollout of an A/B test or a bandit once it is decided what follows from a look."""
+    plan = rollout.plan
+    looked = structs.replace(rollout, findings=choice.findings)
+    match choice.kind:
+        case "promote":
+            draft = _alone(plan, plan.candidate, f"{plan.strategy} finished: {choice.words}")
+            return _append(looked, draft, "finished", 1)
+        case "keep":
+            draft = _alone(plan, plan.current, f"{plan.current} stays: {choice.words}")
+            return _append(looked, draft, "kept", 0)
+        case "back":
+            draft = _alone(plan, plan.current, f"{plan.candidate} taken back: {choice.words}")
+            return _append(looked, draft, "rolled back", 0)
+        case "share":
+            draft = _draft(plan, choice.words, share=choice.share)
+            return _append(looked, draft, "running", 0)
+        case "wait":
+            return structs.replace(looked, status="running", words=choice.words)
+
+
 def _share_after(rollout: Rollout) -> float:
     steps = rollout.plan.steps
     return steps[rollout.step + 1] if rollout.step + 1 < len(steps) else 1.0
@@ -104,14 +130,10 @@ def _take_step(rollout: Rollout, place: int) -> Rollout:
         return _append(rollout, _draft(plan, "shadow beside it", shadow=True), "running", 0)
     if last or plan.strategy in {"direct", "shadow"}:
         reason = f"{plan.strategy} finished" + (f": {plan.reason}" if plan.reason else "")
-        alone = Draft(
-            model=plan.model,
-            number=plan.candidate.number,
-            fingerprint=plan.candidate.fingerprint,
-            actor=_actor(plan),
-            reason=reason,
-        )
-        return _append(rollout, alone, "finished", place)
+        return _append(rollout, _alone(plan, plan.candidate, reason), "finished", place)
+    if is_experiment(plan):
+        draft = _draft(plan, outline(plan), share=plan.steps[place])
+        return _append(rollout, draft, "running", place)
     words = f"step {place + 1} of {len(plan.steps)}: {_percent(plan.steps[place])}"
     return _append(rollout, _draft(plan, words, share=plan.steps[place]), "running", place)
 
@@ -119,14 +141,19 @@ def _take_step(rollout: Rollout, place: int) -> Rollout:
 def _go_back(rollout: Rollout, failed: list[Finding]) -> Rollout:
     plan = rollout.plan
     why = "; ".join(f"{finding.check}: {finding.words}" for finding in failed)
-    draft = Draft(
-        model=plan.model,
-        number=plan.current.number,
-        fingerprint=plan.current.fingerprint,
-        actor=_actor(plan),
-        reason=f"{plan.candidate} rolled back: {why}",
-    )
+    draft = _alone(plan, plan.current, f"{plan.candidate} rolled back: {why}")
     return _append(rollout, draft, "rolled back", rollout.step)
+
+
+def _alone(plan: Plan, side: Side, reason: str) -> Draft:
+    """One version that answers everybody."""
+    return Draft(
+        model=plan.model,
+        number=side.number,
+        fingerprint=side.fingerprint,
+        actor=_actor(plan),
+        reason=reason,
+    )
 
 
 def _append(rollout: Rollout, draft: Draft, status: Status, place: int) -> Rollout:

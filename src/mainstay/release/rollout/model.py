@@ -10,11 +10,13 @@ from typing import Literal
 import msgspec
 
 from mainstay.contract.finding import Finding
+from mainstay.release.rollout.sharing import Rule
 from mainstay.release.rollout.statistics import Pairs, Stratum
 from mainstay.serve.routes.model import Draft, Route
 
-Strategy = Literal["direct", "shadow", "canary", "gradual"]
-Status = Literal["running", "paused", "finished", "rolled back", "overtaken"]
+Strategy = Literal["direct", "shadow", "canary", "gradual", "ab", "bandit"]
+Status = Literal["running", "paused", "finished", "kept", "rolled back", "overtaken"]
+"""`kept`: a test ended, and the current version stays."""
 ACTIVE: tuple[Status, ...] = ("running", "paused")
 
 
@@ -46,6 +48,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     salt: str
     actor: str
     reason: str
+    decide_ns: int = 0
+    """An A/B test or a bandit ends by then."""
+    floor: float = 0.05
+    """The least share of each version of a bandit."""
+    share_by: Rule = "thompson"
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,18 +80,14 @@ def log_of(
             got=f"{len(reward)} rewards, {len(chance)} propensities, {len(other)} wanted",
             expected="as many of each",
         )
+    possible = (chance > 0) & (chance <= 1)
     checks = (
-        (np.isnan(chance), chance, "propensities", "has no propensity: nobody knows for how many "
-         "others it stands", "the probability recorded with the decision"),
-        (~((chance > 0) & (chance <= 1)), chance, "propensities", "has a propensity that what "
-         "happened cannot have", "more than 0 and at most 1"),
-        (~((other >= 0) & (other <= 1)), other, "wanted", "has no probability under the other "
-         "policy", "0 to 1"),
-        (~((reward >= 0) & (reward <= 1)), reward, "rewards", "has a reward that is no share",
-         "0 to 1"),
-        (~((counts >= 0) & np.isfinite(counts)), counts, "often", "is counted as no number",
-         "0, 1, 2 …"),
-    )  # fmt: skip
+        (np.isnan(chance), chance, "propensities", "has no propensity", "the one recorded with it"),
+        (~possible, chance, "propensities", "has an impossible propensity", "above 0, at most 1"),
+        (~((other >= 0) & (other <= 1)), other, "wanted", "has no wanted probability", "0 to 1"),
+        (~((reward >= 0) & (reward <= 1)), reward, "rewards", "has no such reward", "0 to 1"),
+        (~((counts >= 0) & np.isfinite(counts)), counts, "often", "has no such count", "0 or more"),
+    )
     for check in checks:
         _refuse(*check)
     return Log(reward, other / chance, counts)
