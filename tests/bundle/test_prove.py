@@ -1,5 +1,7 @@
 """S8 S33: a version proves itself, at its own pace; what users say is held against what it answers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,8 +108,8 @@ def test_steps_of_any_size_find_the_same(folder, packed):
     whole = finish(prove(loaded, evidence))
     assert [finding.verdict for finding in whole] == ["pass"]
     for size in (1, 2, 7):
-        assert finish(prove(loaded, evidence, size=lambda: size)) == whole  # noqa: B023
-        steps = sum(1 for _ in prove(loaded, evidence, size=lambda: size))  # noqa: B023
+        assert finish(prove(loaded, evidence, size=partial(int, size))) == whole
+        steps = sum(1 for _ in prove(loaded, evidence, size=partial(int, size)))
         assert steps == -(-5 // size) + 5
 
 

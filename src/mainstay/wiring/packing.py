@@ -66,6 +66,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
+    upstream: Mapping[str, int | str] | None = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
     tolerance: float = 1e-4,
@@ -75,13 +76,11 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
 ) -> PackedVersion:
     """Make a version of a trained model and keep it in the workspace.
 
-    `confidence` is `(X, y)`: rows that the model was not trained on; `metric` measured on them must
-    lie in the `acceptable` range, (lowest, highest). `end_to_end` is `(X, answers)` that must come
-    out the same, `first_impressions` `(X, answers in words)` that a user would try. `features`
-    makes the model's features out of the inputs. Without a `contract`, `contracts/<name>.yaml` of
-    the workspace is used, and inferred from X when there is none. `into` also leaves the bundle
-    file in a folder. The workspace is the one named, $MAINSTAY_WORKSPACE or the current folder; one
-    is made where there is none.
+    `confidence` is `(X, y)`, not trained on; the `metric` on it must lie in the `acceptable` range.
+    `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
+    the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
+    also leaves the bundle file in a folder. `workspace` is made if need be; without one it is
+    $MAINSTAY_WORKSPACE or the current folder.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
