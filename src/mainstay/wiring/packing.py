@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mainstay.base.errors import InvalidUsage
 from mainstay.bundle import pack as bundle_pack
 from mainstay.bundle.model import Card, Manifest, Version
 from mainstay.bundle.trial import TrialResult
@@ -46,6 +47,9 @@ class PackedVersion(msgspec.Struct, frozen=True, kw_only=True):
                 f"  parity     at most {card.parity.largest_difference:.2g} from the trained "
                 f"model, on {card.parity.rows} rows"
             )
+        if card.upstream:
+            pins = ", ".join(f"{model} {pin[:12]}" for model, pin in card.upstream.items())
+            lines.append(f"  made for   {pins}")
         if card.metrics:
             figures = "  ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
             lines.append(f"  metrics    {figures}")
@@ -80,7 +84,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
     the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
     also leaves the bundle file in a folder. `workspace` is made if need be; without one it is
-    $MAINSTAY_WORKSPACE or the current folder.
+    $MAINSTAY_WORKSPACE or the current folder. `upstream`: models whose answers this one takes, each
+    with the version (number or fingerprint) it is made for.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
@@ -98,7 +103,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             metric=metric,
             acceptable=acceptable,
             confidence=confidence,
-            card=card,
+            card=_pinned(card, opened, upstream or {}),
             lookups=lookups,
             classes=classes,
             output=output,
@@ -107,10 +112,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             into=folder,
         )
         version = opened.admit(packed.file)
-        file = None
-        if into is not None:
-            Path(into).mkdir(parents=True, exist_ok=True)
-            file = shutil.copy(packed.file, into)
+        file = None if into is None else _leave(packed.file, Path(into))
         if packed.contract_file is not None:
             shutil.copyfile(packed.contract_file, known)
     written = "in the bundle" if isinstance(contract, Contract) else str(contract or known)
@@ -127,3 +129,35 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     if not quiet:
         sys.stdout.write(f"{found}\n")
     return found
+
+
+def _leave(file: Path, into: Path) -> Path:
+    """A copy of the bundle file in a folder of the caller's."""
+    into.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(file, into))
+
+
+def _pinned(
+    card: Card | dict[str, Any] | None, opened: Workspace, upstream: Mapping[str, int | str]
+) -> Card | dict[str, Any] | None:
+    """The card with the fingerprints of the versions that this one is made for."""
+    if not upstream:
+        return card
+    pins = {model: _fingerprint(opened, model, which) for model, which in upstream.items()}
+    if isinstance(card, Card):
+        return msgspec.structs.replace(card, upstream=pins)
+    return {**(card or {}), "upstream": pins}
+
+
+def _fingerprint(opened: Workspace, model: str, which: int | str) -> str:
+    if isinstance(which, int):
+        return opened.registry.find(model, which).fingerprint
+    version = opened.registry.find_fingerprint(which)
+    if version.model != model:
+        raise InvalidUsage(
+            f"{which!r} is no version of {model} but {version}",
+            field=f"upstream.{model}",
+            got=which,
+            expected=f"the number of a version of {model}, or the beginning of its fingerprint",
+        )
+    return version.fingerprint
