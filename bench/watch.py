@@ -1,0 +1,97 @@
+"""Measure what it costs to compare two data sets: time, and memory beside the data itself.
+
+Each size runs in a process of its own, so that its peak of memory is its own: two Arrow tables of
+n rows and 50 columns (35 of numbers, 15 of categories with 3 to 1,000 values), all default tests.
+
+    python bench/watch.py
+    python bench/watch.py --short      seconds; exits 1 when a verdict is wrong
+    python bench/watch.py --rows 10000000 --columns 50
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from mainstay.watch import compare
+
+CATEGORIES = (3, 10, 30, 100, 1000)
+SIZES = (10_000, 100_000, 1_000_000)
+
+
+def table(seed: int, rows: int, columns: int) -> pa.Table:
+    """Seven columns of numbers for three of categories."""
+    generator = np.random.default_rng(seed)
+    made = {}
+    for at in range(columns):
+        if at % 10 < 7:
+            made[f"number {at}"] = (
+                generator.normal(size=rows) if at % 3 == 0
+                else generator.lognormal(size=rows) if at % 3 == 1
+                else generator.integers(0, 1000, rows).astype(float)
+            )  # fmt: skip
+        else:
+            values = pa.array([f"value {n}" for n in range(CATEGORIES[at % 5])])
+            made[f"category {at}"] = values.take(
+                pa.array(generator.integers(0, len(values), rows)))  # fmt: skip
+    return pa.table(made)
+
+
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def measure(rows: int, columns: int, rounds: int) -> dict[str, float]:
+    """The best of some rounds, and the peak of memory over what the data takes."""
+    before, after = table(1, rows, columns), table(2, rows, columns)
+    compare(before.slice(0, 1000), after.slice(0, 1000))
+    held = peak_bytes()
+    best, cpu = float("inf"), float("inf")
+    for _ in range(rounds):
+        started, used = time.perf_counter(), time.process_time()
+        report = compare(before, after)
+        best, cpu = min(best, time.perf_counter() - started), min(cpu, time.process_time() - used)
+    data = before.nbytes + after.nbytes
+    assert report.verdict != "fail", str(report)
+    moved = compare(before, after.set_column(0, "number 0", pa.array(np.ones(rows))))
+    assert [found.check for found in moved.failures][:1] == ["number 0: shape"], str(moved)
+    return {"rows": rows, "seconds": best, "cpu": cpu, "data": data, "more": peak_bytes() - held}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--columns", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one, options.columns, options.rounds)))
+        return 0
+    sizes = (10_000,) if options.short else options.rows or SIZES
+    print(
+        f"{'rows':>10} {'seconds':>8} {'CPU s':>7} {'data MB':>8} {'peak, in times the data':>24}"
+    )
+    for rows in sizes:
+        done = subprocess.run(
+            [sys.executable, __file__, "--one", str(rows), "--columns", str(options.columns),
+             "--rounds", str(options.rounds)], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
+            return 1
+        got = json.loads(done.stdout)
+        peak = 1 + got["more"] / got["data"]
+        print(f"{rows:>10,} {got['seconds']:>8.2f} {got['cpu']:>7.2f} {got['data'] / 1e6:>8.0f}"
+              f" {peak:>24.2f}")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""A report as one HTML page: no script, no outside resource, every string of the data escaped.
+
+The page carries a policy that forbids scripts and any fetching, so that even a mistake here could
+not make a category's name run.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from mainstay.contract.finding import Finding, Verdict
+from mainstay.watch.model import ColumnReport, Side
+from mainstay.watch.terminal import plain
+
+_HEAD: Final = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Comparison of two data sets</title>
+<style>
+:root{--ink:#1c2430;--soft:#5d6979;--line:#dfe4ea;--paper:#fff;--back:#f5f7f9;--was:#9aa9bd;
+--is:#1f6feb;--fail:#b3261e;--unsure:#8a5a00;--pass:#1a7f37}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9f0;--soft:#9aa6b6;--line:#313a46;--paper:#171c23;
+--back:#0f1318;--was:#5d6b80;--is:#6aa5ff;--fail:#ff8a80;--unsure:#ffc857;--pass:#6fdc8c}}
+body{margin:0;padding:2rem 1rem;background:var(--back);color:var(--ink);
+font:15px/1.5 system-ui,sans-serif}
+main{max-width:60rem;margin:auto}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;
+margin:2rem 0 .5rem}p{margin:.25rem 0}.soft{color:var(--soft)}
+.fail{color:var(--fail)}.unsure{color:var(--unsure)}.pass{color:var(--pass)}
+ul.found{list-style:none;padding:0;margin:0}ul.found li{padding:.35rem 0;
+border-top:1px solid var(--line);display:grid;grid-template-columns:4.5rem 1fr;
+overflow-wrap:anywhere}
+.mark{font-weight:600}
+section.column{background:var(--paper);border:1px solid var(--line);border-radius:8px;
+padding:.8rem 1rem;margin:.6rem 0}
+section.column h3{font-size:1rem;margin:0 0 .4rem;overflow-wrap:anywhere}
+.two{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:1.2rem;align-items:start}
+@media(max-width:40rem){.two{grid-template-columns:1fr}}
+table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
+td,th{padding:.1rem .5rem .1rem 0;text-align:right;font-weight:400;overflow-wrap:anywhere}
+th:first-child,td:first-child{text-align:left;color:var(--soft)}
+thead th{color:var(--soft)}svg{width:100%;height:auto;display:block}
+svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.was{fill:var(--was)}.is{fill:var(--is)}
+.key{font-size:.85rem;color:var(--soft)}.key b{display:inline-block;width:.8em;height:.8em;
+border-radius:2px;margin:0 .3em 0 .8em}summary{cursor:pointer;color:var(--soft);font-size:.85rem;
+margin-top:.5rem}
+</style></head><body><main>
+"""
+_WORDS: Final[dict[Verdict, str]] = {
+    "pass": "Nothing that matters has changed",
+    "fail": "The data has changed",
+    "unsure": "Not enough to say",
+}
+_ORDER: Final = ("fail", "unsure", "pass")
+_COLUMNS_DRAWN: Final = 300
+_LABEL_CHARACTERS: Final = 20
+
+
+def page(
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    columns: Sequence[ColumnReport],
+    rows: tuple[int, int],
+    promise: str,
+) -> str:
+    """The whole page."""
+    told = sorted(
+        (found for found in findings if found.verdict != "pass"),
+        key=lambda found: _ORDER.index(found.verdict),
+    )
+    ordered = sorted(columns, key=lambda column: _ORDER.index(column.verdict))
+    counts = ", ".join(
+        f"{sum(column.verdict == each for column in columns):,} {each}" for each in _ORDER
+    )
+    size = f"{len(columns):,} columns: {counts}"
+    parts = [
+        _HEAD,
+        f'<h1 class="{verdict}">{_WORDS[verdict]}</h1>',
+        f"<p>{rows[0]:,} rows of reference, {rows[1]:,} current rows; {size}.</p>",
+        f'<p class="soft">{_safe(promise)}</p>',
+    ]
+    if told:
+        parts.append("<h2>Findings</h2>" + _found(told))
+    parts.append(
+        '<h2>Columns</h2><p class="key"><b style="background:var(--was)"></b>reference'
+        '<b style="background:var(--is)"></b>current</p>'
+    )
+    parts += [_column(column, findings) for column in ordered[:_COLUMNS_DRAWN]]
+    if len(ordered) > _COLUMNS_DRAWN:
+        parts.append(f"<p>{len(ordered) - _COLUMNS_DRAWN:,} more columns are in the JSON.</p>")
+    return "\n".join([*parts, "</main></body></html>\n"])
+
+
+def _found(findings: Sequence[Finding]) -> str:
+    items = "".join(
+        f'<li><span class="mark {found.verdict}">{found.verdict}</span>'
+        f"<span>{_safe(found.words)}</span></li>"
+        for found in findings
+    )
+    return f'<ul class="found">{items}</ul>'
+
+
+def _column(column: ColumnReport, findings: Sequence[Finding]) -> str:
+    own = [found for found in findings if found.check.rpartition(": ")[0] == column.name]
+    figures = "".join(
+        f"<tr><td>{_safe(name)}</td><td>{figure:.4g}</td></tr>"
+        for name, figure in column.figures.items()
+    )
+    more = (
+        f"<details><summary>All findings and figures</summary>{_found(own)}"
+        f"<table>{figures}</table></details>"
+    )
+    remark = f'<p class="soft">{_safe(column.remark)}</p>' if column.remark else ""
+    return (
+        f'<section class="column"><h3><span class="{column.verdict}">{column.verdict}</span>'
+        f' · {_safe(column.name)} <span class="soft">{_safe(column.kind)}</span></h3>{remark}'
+        f'<div class="two"><div>{_picture(column)}</div><div>{_sides(column)}</div></div>'
+        f"{more}</section>"
+    )
+
+
+def _sides(column: ColumnReport) -> str:
+    before, after = column.reference, column.current
+    lines: list[tuple[str, str, str]] = [
+        ("type", before.type, after.type),
+        ("missing", _missing(before), _missing(after)),
+    ]
+    for title, first, second in (
+        ("mean", before.mean, after.mean),
+        ("median", before.median, after.median),
+        ("deviation", before.deviation, after.deviation),
+        ("smallest", before.low, after.low),
+        ("largest", before.high, after.high),
+    ):
+        if first is not None or second is not None:
+            lines.append((title, _number(first), _number(second)))
+    for title, first, second in (
+        ("not a number", before.nan, after.nan),
+        ("infinite", before.infinite, after.infinite),
+        ("different values", before.distinct, after.distinct),
+    ):
+        if first or second:
+            lines.append((title, _count(first), _count(second)))
+    body = "".join(
+        f"<tr><td>{title}</td><td>{_safe(first)}</td><td>{_safe(second)}</td></tr>"
+        for title, first, second in lines
+    )
+    head = "<thead><tr><th></th><th>reference</th><th>current</th></tr></thead>"
+    return f"<table>{head}{body}</table>"
+
+
+def _count(value: int | None) -> str:
+    return "—" if value is None else f"{value:,}"
+
+
+def _missing(side: Side) -> str:
+    if not side.missing:
+        return "0"
+    return f"{side.missing:,} ({side.missing / side.rows * 100:.3g} %)"
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.5g}"
+
+
+def _picture(column: ColumnReport) -> str:
+    before, after = column.reference.bars, column.current.bars
+    if not before or not after:
+        return ""
+    if len(column.labels) == len(before):
+        return _lying(column.labels, before, after)
+    return _standing(column.labels, before, after)
+
+
+def _standing(labels: Sequence[str], before: Sequence[float], after: Sequence[float]) -> str:
+    """A histogram: the reference as wide bars, the current data as narrow ones before them."""
+    width, height = 400.0, 120.0
+    top = max(*before, *after, 1e-12)
+    step = width / len(before)
+    bars = "".join(
+        _bar("was", at * step + 0.5, height, step - 1, share / top * height)
+        + _bar("is", at * step + step * 0.3, height, step * 0.4, other / top * height)
+        for at, (share, other) in enumerate(zip(before, after, strict=True))
+    )
+    return (
+        f'<svg viewBox="0 0 {width:g} {height + 16:g}" role="img" aria-label="histogram">{bars}'
+        f'<text x="0" y="{height + 13:g}">{_safe(labels[0])}</text>'
+        f'<text x="{width:g}" y="{height + 13:g}" text-anchor="end">{_safe(labels[-1])}</text>'
+        "</svg>"
+    )
+
+
+def _bar(kind: str, x: float, floor: float, width: float, height: float) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{floor - height:.1f}" width="{width:.1f}"'
+        f' height="{height:.1f}"/>'
+    )
+
+
+def _lying(labels: Sequence[str], before: Sequence[float], after: Sequence[float]) -> str:
+    """One pair of bars for each category."""
+    top = max(*before, *after, 1e-12)
+    line, left, width = 24, 150, 400
+    parts: list[str] = []
+    for at, (label, share, other) in enumerate(zip(labels, before, after, strict=True)):
+        y, scale = at * line, (width - left - 45) / top
+        short = label if len(label) <= _LABEL_CHARACTERS else label[: _LABEL_CHARACTERS - 1] + "…"
+        parts.append(
+            f'<text x="{left - 6}" y="{y + 14}" text-anchor="end">{_safe(short)}'
+            f"<title>{_safe(label)}</title></text>"
+            f'<rect class="was" x="{left}" y="{y + 2}" width="{share * scale:.1f}" height="9"/>'
+            f'<rect class="is" x="{left}" y="{y + 11}" width="{other * scale:.1f}" height="9"/>'
+            f'<text x="{left + 4 + max(share, other) * scale:.1f}" y="{y + 15}">'
+            f"{other * 100:.1f} %</text>"
+        )
+    return (
+        f'<svg viewBox="0 0 {width} {len(labels) * line}" role="img" aria-label="categories">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _safe(text: str) -> str:
+    """Text that stays text, whatever it says."""
+    return escape(plain(text), quote=True)
