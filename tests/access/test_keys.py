@@ -11,7 +11,7 @@ from mainstay.access.keys import create_key, revoke_key
 from mainstay.access.memory import MemoryKeyStore
 from mainstay.access.model import KeyRing, digest_of
 from mainstay.base.clock import ManualClock
-from mainstay.base.errors import InvalidUsage
+from mainstay.base.errors import InvalidUsage, NotAllowed
 
 
 @pytest.fixture
@@ -77,3 +77,13 @@ def test_nothing_but_a_secret_opens(guess: str):
     for wrong in (guess, key.digest, key.id, "ms_" + key.digest, ""):
         with pytest.raises(Exception, match="not known or was revoked"):
             ring.authenticate(wrong)
+
+
+def test_a_key_is_of_use_in_its_own_environment_only(store: MemoryKeyStore):
+    """O18: a test's key never decides in production, and the words name both."""
+    secret, key = create_key(store, "checkout", environment="test")
+    with pytest.raises(NotAllowed, match="checkout is for 'test', and this server is 'production'"):
+        KeyRing((key,), local=True).authenticate(secret)
+    assert KeyRing((key,), local=False, environment="test").authenticate(secret) == key.caller
+    with pytest.raises(InvalidUsage, match="no environment is called this"):
+        create_key(store, "checkout", environment="Test ")

@@ -48,6 +48,13 @@ def test_revoking_again_changes_nothing(store: KeyStore, clock: ManualClock):
     assert list_keys(store) == [first]
 
 
+def test_the_environment_of_a_key_is_kept(store: KeyStore):
+    """O18: also for keys of one name."""
+    for environment in ("production", "test"):
+        create_key(store, "checkout", environment=environment)
+    assert {key.caller.environment for key in list_keys(store)} == {"production", "test"}
+
+
 def test_keys_are_listed_oldest_first_revoked_or_not(store: KeyStore, clock: ManualClock):
     made: list[str] = []
     for name in ("b", "a", "c"):

@@ -364,8 +364,8 @@ def test_keys_say_who_calls_and_what_they_may_reach(tmp_path: Path) -> None:
     """S1 S2: without a key, with a wrong one, and with one for another model nothing is reached;
     the right one is written down with the decision."""
 
-    def key(secret: str, *models: str) -> Key:
-        caller = Caller(name=secret, models=models)
+    def key(secret: str, *models: str, environment: str = "production") -> Key:
+        caller = Caller(name=secret, models=models, environment=environment)
         return Key(id=secret, digest=digest_of(secret), caller=caller, created_at_ns=0)
 
     async def story(server: Server) -> None:
@@ -375,6 +375,9 @@ def test_keys_say_who_calls_and_what_they_may_reach(tmp_path: Path) -> None:
         assert (await client.ask("POST", path, GOOD, "authorization: Bearer no"))[0] == 401
         assert (await client.ask("POST", path, GOOD, "authorization: Basic bob"))[0] == 401
         assert (await client.ask("POST", path, GOOD, "authorization: Bearer bob"))[0] == 403
+        status, answer = await client.ask("POST", path, GOOD, "authorization: Bearer eve")
+        assert status == 403, "O18: a key of another environment"
+        assert "'test', and this server is 'production'" in answer["error"]
         status, answer = await client.ask("POST", path, GOOD, "authorization: Bearer ann")
         assert status == 200
         assert server.world.journal.find(answer["id"]).caller == "ann"
@@ -384,7 +387,8 @@ def test_keys_say_who_calls_and_what_they_may_reach(tmp_path: Path) -> None:
         assert models == {"models": []}
         assert (await client.ask("GET", "/v2/health/live"))[0] == 200
 
-    serving(tmp_path, story, key("ann", "sum"), key("bob", "other"), local=False)
+    eve = key("eve", "sum", environment="test")
+    serving(tmp_path, story, key("ann", "sum"), key("bob", "other"), eve, local=False)
 
 
 def test_metrics_count_what_was_answered(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_orders_follow_routes_and_keys_and_change_only_when_they_do(shop):
     """S5: what workers read is replaced when something changed, and only then."""
     writer = OrderWriter(shop)
     writer.look()
+    assert orders(shop).environment == "production"
     assert numbers(shop) == {"sums": 1}
     (folder,) = map(Path, orders(shop).orders[0].folders.values())
     assert (folder / "manifest.json").is_file()

@@ -33,7 +33,7 @@ def test_the_file_that_is_written_holds_every_setting_and_its_default(tmp_path):
 def test_each_setting_has_an_effect(tmp_path):
     """N10: what is read is what is used."""
     text = 'metadata="sqlite:///m.db"\nbundles="b"\njournal="j"\ntrusted_keys="k"\nworkers=3\n'
-    written(tmp_path, text + "inbox=false\n")
+    written(tmp_path, text + 'inbox=false\nenvironment="test"\n')
     places = open_places(tmp_path)
     assert places.metadata == f"sqlite:///{tmp_path}/m.db"
     assert places.bundles == str(tmp_path / "b")
@@ -41,6 +41,7 @@ def test_each_setting_has_an_effect(tmp_path):
     assert places.keys == tmp_path / "k"
     assert places.settings.workers == 3
     assert not places.settings.inbox
+    assert places.settings.environment == "test"
     assert (tmp_path / "b").is_dir()
 
 
@@ -55,6 +56,7 @@ def test_each_setting_has_an_effect(tmp_path):
         ("bundles = ''\n", 1, "not empty"),
         ("inbox = 'yes'\n", 1, "true or false"),
         ("metadata = 5\n", 1, "text in quotes"),
+        ("environment = 'Test env'\n", 1, "lower-case letters"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path, text, line, said):

@@ -5,9 +5,10 @@ is its digest. Must never print, log or return a secret a second time.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 
-from mainstay.access.model import LOCAL, Caller, Key, digest_of
+from mainstay.access.model import LOCAL, PRODUCTION, Caller, Key, digest_of
 from mainstay.access.port import KeyStore
 from mainstay.base.errors import Conflict, InvalidUsage, NotFound
 from mainstay.base.ids import new_secret
@@ -16,13 +17,18 @@ from mainstay.base.limits import NAME_MAX_CHARACTERS
 PREFIX = "ms_"
 """What every secret begins with, so that scanners for leaked secrets can know it."""
 
+ENVIRONMENT_EXPECTED = "1 to 40 lower-case letters, digits, - and _, such as production or test"
+
+_ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _ID_LENGTH = 12
 _MODELS_MAX = 1000
 
 
-def create_key(store: KeyStore, name: str, models: Sequence[str] = ("*",)) -> tuple[str, Key]:
+def create_key(
+    store: KeyStore, name: str, models: Sequence[str] = ("*",), environment: str = PRODUCTION
+) -> tuple[str, Key]:
     """Make a key for a caller; returns the secret, which cannot be had again, and the key."""
-    caller = _caller(name, models)
+    caller = _caller(name, models, environment)
     secret = PREFIX + new_secret()
     digest = digest_of(secret)
     # The beginning of the digest tells nothing of the secret, and lets an id be found from one.
@@ -86,7 +92,12 @@ def taken_trust(name: str) -> Conflict:
     )
 
 
-def _caller(name: str, models: Sequence[str]) -> Caller:
+def is_environment(text: str) -> bool:
+    """Whether an environment may be called this."""
+    return _ENVIRONMENT.fullmatch(text) is not None
+
+
+def _caller(name: str, models: Sequence[str], environment: str) -> Caller:
     check_name("name", name)
     if name == LOCAL:
         raise InvalidUsage(
@@ -104,7 +115,14 @@ def _caller(name: str, models: Sequence[str]) -> Caller:
         )
     for model in models:
         check_name("models", model)
-    return Caller(name=name, models=tuple(dict.fromkeys(models)))
+    if not is_environment(environment):
+        raise InvalidUsage(
+            "no environment is called this",
+            field="environment",
+            got=ascii(environment[:80]),
+            expected=ENVIRONMENT_EXPECTED,
+        )
+    return Caller(name=name, models=tuple(dict.fromkeys(models)), environment=environment)
 
 
 def check_name(field: str, name: str) -> None:

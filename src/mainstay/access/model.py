@@ -10,11 +10,17 @@ LOCAL = "local"
 """The caller without a key on a server that only this machine can reach."""
 
 
+PRODUCTION = "production"
+"""The environment where none is named."""
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, and which models they may reach; `*` is every model."""
 
     name: str
     models: tuple[str, ...] = ("*",)
+    environment: str = PRODUCTION
+    """Where their key is of use: in workspaces of this environment, and no others."""
 
     def may_reach(self, model: str) -> bool:
         """Whether this caller was granted the model."""
@@ -41,7 +47,10 @@ class KeyRing:
     """The keys in force, looked up by digest: a lookup reveals nothing that guessing a digest
     of 256 bits would not."""
 
-    def __init__(self, keys: tuple[Key, ...], *, local: bool) -> None:
+    def __init__(
+        self, keys: tuple[Key, ...], *, local: bool, environment: str = PRODUCTION
+    ) -> None:
+        self._environment = environment
         self._callers = {key.digest: key.caller for key in keys if key.revoked_at_ns is None}
         self._local = Caller(name=LOCAL) if local else None
 
@@ -58,6 +67,14 @@ class KeyRing:
         caller = self._callers.get(digest_of(secret))
         if caller is None:
             raise NotAuthenticated("this key is not known or was revoked", field="authorization")
+        if caller.environment != self._environment:
+            raise NotAllowed(
+                f"the key of {caller.name} is for {caller.environment!r}, and this server is "
+                f"{self._environment!r}",
+                field="environment",
+                got=caller.environment,
+                expected=f"a key for {self._environment!r}",
+            )
         return caller
 
 

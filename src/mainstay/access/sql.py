@@ -28,12 +28,15 @@ from mainstay.access.keys import (
     unknown_key,
     unknown_trust,
 )
-from mainstay.access.model import Caller, Key
+from mainstay.access.model import PRODUCTION, Caller, Key
 from mainstay.base.clock import Clock
 from mainstay.bundle.database import create_tables, reading, storable, writing
 
 _PART = "keys"
-_SCHEMA = 1
+_SCHEMA = 2
+_UPGRADES = {
+    1: ("ALTER TABLE mainstay_keys ADD COLUMN environment TEXT NOT NULL DEFAULT 'production'",)
+}
 
 _TABLES = MetaData()
 _KEYS = Table(
@@ -43,6 +46,7 @@ _KEYS = Table(
     Column("digest", String, nullable=False, unique=True),
     Column("caller", Text, nullable=False),
     Column("models", Text, nullable=False),
+    Column("environment", Text, nullable=False, server_default=PRODUCTION),
     Column("created_at_ns", BigInteger, nullable=False),
     Column("revoked_at_ns", BigInteger),
 )
@@ -58,7 +62,7 @@ class SqlKeyStore:
     """Keeps keys in SQLite or PostgreSQL."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        create_tables(engine, _PART, _SCHEMA, _TABLES)
+        create_tables(engine, _PART, _SCHEMA, _TABLES, _UPGRADES)
         self._engine = engine
         self._clock = clock
 
@@ -70,6 +74,7 @@ class SqlKeyStore:
             "digest": key.digest,
             "caller": caller.name,
             "models": msgspec.json.encode(caller.models).decode("utf-8"),
+            "environment": caller.environment,
             "created_at_ns": key.created_at_ns,
         }
         try:
@@ -106,7 +111,7 @@ class SqlTrustStore:
     """Keeps trusted public keys in SQLite or PostgreSQL."""
 
     def __init__(self, engine: Engine) -> None:
-        create_tables(engine, _PART, _SCHEMA, _TABLES)
+        create_tables(engine, _PART, _SCHEMA, _TABLES, _UPGRADES)
         self._engine = engine
 
     def trust(self, name: str, public_key: str) -> None:
@@ -151,7 +156,9 @@ def _key(row: Row[Any]) -> Key:
         id=row.id,
         digest=row.digest,
         caller=Caller(
-            name=row.caller, models=msgspec.json.decode(row.models, type=tuple[str, ...])
+            name=row.caller,
+            models=msgspec.json.decode(row.models, type=tuple[str, ...]),
+            environment=row.environment,
         ),
         created_at_ns=row.created_at_ns,
         revoked_at_ns=row.revoked_at_ns,

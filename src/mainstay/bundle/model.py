@@ -83,6 +83,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     parity: Parity | None = None
     notes: str = ""
+    upstream: dict[str, str] = {}
+    """Models whose answers this version takes, each with the fingerprint it was made for."""
+    trained_on: tuple[str, ...] = ()
+    """Models whose answers shaped the training data."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -30,13 +30,33 @@ Example:
 )
 @click.argument("caller")
 @click.option("--model", "models", multiple=True, help="A model it reaches; by default every one.")
+@click.option("--environment", help="Where it is of use; by default the workspace's environment.")
 @in_workspace
 @speaking
-def create(output: Output, caller: str, models: tuple[str, ...], workspace: str | None) -> None:
+def create(
+    output: Output,
+    caller: str,
+    models: tuple[str, ...],
+    environment: str | None,
+    workspace: str | None,
+) -> None:
     """Make a key for CALLER and show it, this once only."""
-    secret, made = create_key(open_workspace(workspace).keys, caller, models or ("*",))
-    output.result({"key": secret, "id": made.id, "caller": caller, "models": made.caller.models})
-    output.say(f"[bold green]✓[/] {escape(caller)} may call {_models(made.caller.models)}")
+    opened = open_workspace(workspace)
+    here = opened.places.settings.environment
+    secret, made = create_key(opened.keys, caller, models or ("*",), environment or here)
+    output.result(
+        {
+            "key": secret,
+            "id": made.id,
+            "caller": caller,
+            "models": made.caller.models,
+            "environment": made.caller.environment,
+        }
+    )
+    elsewhere = f" in {made.caller.environment}" if made.caller.environment != here else ""
+    output.say(
+        f"[bold green]✓[/] {escape(caller)} may call {_models(made.caller.models)}{elsewhere}"
+    )
     output.say(f"  [dim]key[/]  [bold]{secret}[/]")
     output.say(f"  [dim]id[/]   {made.id}   [dim](to revoke it)[/]")
     output.say(
@@ -58,12 +78,13 @@ def list_(output: Output, workspace: str | None) -> None:
                 k.id,
                 k.caller.name,
                 _models(k.caller.models),
+                k.caller.environment,
                 _day(k.created_at_ns),
                 _day(k.revoked_at_ns) if k.revoked_at_ns else "",
             )
             for k in keys
         ]
-        output.table(("id", "caller", "models", "created", "revoked"), rows)
+        output.table(("id", "caller", "models", "environment", "created", "revoked"), rows)
     else:
         output.say("No caller has a key; on this machine a caller without one is `local`.")
     output.say()

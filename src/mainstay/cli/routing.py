@@ -7,12 +7,14 @@ import click
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.model import Version
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import releasing, tell_started
 from mainstay.cli.verdicts import show_verdict, wishing
-from mainstay.release.gate.model import NotPassed
+from mainstay.release.gate.model import NotPassed, Verdict
 from mainstay.release.gate.run import Wish
 from mainstay.release.model import Deployed
+from mainstay.serve.routes.model import Route
 from mainstay.wiring.duties import FOLLOW_DUTY, OrderWriter
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.running import Reached, Server
@@ -46,6 +48,12 @@ Examples:
 )
 @click.argument("what", metavar="FILE|MODEL|MODEL@N")
 @click.option("--dry-run", is_flag=True, help="Let the gate judge it; nothing goes live.")
+@click.option(
+    "--expected-epoch",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Refuse unless the route is still this epoch (0: none yet), as `mainstay status` showed.",
+)
 @releasing
 @wishing
 @waiting
@@ -55,6 +63,7 @@ def deploy(
     output: Output,
     what: str,
     dry_run: bool,
+    expected_epoch: int | None,
     wanted: Wanted,
     wish: Wish,
     wait_seconds: float,
@@ -79,28 +88,45 @@ def deploy(
     else:
         model, number = model_and_number(what)
     if dry_run:
-        with output.working(f"Comparing {model} with what serves"):
-            verdict = opened.gate(model, number, wish=wish)
-        output.result(verdict)
-        show_verdict(output, verdict)
-        if not verdict.allows:
-            raise Ending(NOT_SO)
+        _judge_only(output, opened, opened.registry.find(model, number), wish)
         return
     began = time.monotonic()
     try:
         version = opened.registry.find(model, number)
         if strategy_of(opened, version, wanted) != "direct":
             with output.working(f"Checking {model} and comparing it with what serves"):
-                record = start_rollout(opened, version, wanted, wish)
+                record = start_rollout(opened, version, wanted, wish, expected_epoch=expected_epoch)
             tell_started(output, opened, record)
             return
         with output.working(f"Checking {model}, comparing it with what serves, making it live"):
-            deployed = opened.deploy(model, number, wish.reason, wish=wish)
+            deployed = opened.deploy(
+                model, number, wish.reason, wish=wish, expected_epoch=expected_epoch
+            )
     except NotPassed as refused:
         output.result(refused.as_dict())
         show_verdict(output, refused.verdict)
         raise Ending(NOT_SO) from refused
     _wait_and_tell(output, opened, deployed, began, wait_seconds)
+
+
+def _judge_only(output: Output, opened: Workspace, version: Version, wish: Wish) -> None:
+    """The gate's verdict on a version and on all that would go along; nothing goes live."""
+    plan = opened.cascades.planned(version).plan.check()
+    others = [node.model for node in plan.along]
+    verdicts: list[Verdict] = []
+    for node in plan.moves:
+        with output.working(f"Comparing {node.model} with what serves"):
+            mine = wish.about(node.model, others)
+            verdicts.append(opened.judge_alone(node.version, mine))
+    output.result(verdicts[0] if len(verdicts) == 1 else verdicts)
+    if plan.along:
+        output.say(f"Together, at one moment: {', '.join(map(str, plan.moves))}")
+    if plan.kept:
+        output.say(f"Fits and stays: {', '.join(map(str, plan.kept))}")
+    for verdict in verdicts:
+        show_verdict(output, verdict)
+    if not all(verdict.allows for verdict in verdicts):
+        raise Ending(NOT_SO)
 
 
 @click.command(
@@ -187,7 +213,7 @@ def _wait_and_tell(
         output.say("  No server is running here; `mainstay up` will answer with it.")
         return
     with output.working("Waiting for the workers"):
-        reached = wait_for(server, deployed, wait_seconds)
+        late, reached = _wait_for_all(server, deployed, wait_seconds)
     seconds = time.monotonic() - began
     refused = reached.refused[0].error if reached.refused else ""
     output.result(
@@ -204,12 +230,12 @@ def _wait_and_tell(
         output.say(f"[bold green]✓[/] {escape(str(deployed))}{_by(deployed)}")
         output.say(f"  {_workers(reached)} with it, {seconds:.2f} s after the command")
         return
-    _tell_not_everywhere(output, server, deployed, reached, refused)
+    _tell_not_everywhere(output, server, late, reached, refused)
     raise Ending(NOT_SO)
 
 
 def _tell_not_everywhere(
-    output: Output, server: Server, deployed: Deployed, reached: Reached, refused: str
+    output: Output, server: Server, deployed: Route, reached: Reached, refused: str
 ) -> None:
     name = f"{deployed.model} v{deployed.number}"
     if refused:
@@ -238,7 +264,19 @@ def _by(deployed: Deployed) -> str:
     return f"\n  [dim]gate[/] `mainstay verdict {deployed.verdict}`" if deployed.verdict else ""
 
 
-def wait_for(server: Server, deployed: Deployed, seconds: float) -> Reached:
+def _wait_for_all(server: Server, deployed: Deployed, seconds: float) -> tuple[Route, Reached]:
+    """Wait for a route and those that changed with it; the first that is late, or the last."""
+    end = time.monotonic() + seconds
+    route: Route = deployed
+    reached = wait_for(server, route, seconds)
+    for other in deployed.along:
+        if reached.everywhere:
+            route = other
+            reached = wait_for(server, route, max(0.0, end - time.monotonic()))
+    return route, reached
+
+
+def wait_for(server: Server, deployed: Route, seconds: float) -> Reached:
     """Wait until all workers answer with a route, one refuses it, or the time is over."""
     end = time.monotonic() + seconds
     while True:

@@ -1,12 +1,14 @@
 """`mainstay status`: what runs, what serves, and how it fares."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 
 from mainstay.base.errors import MainstayError
+from mainstay.bundle.model import Version
 from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import show_rollouts
 from mainstay.release.rollout.model import Record
@@ -32,6 +34,8 @@ class Status(msgspec.Struct, kw_only=True):
     routes: list[Route]
     versions: dict[str, int]
     """Model to the number of versions registered."""
+    pins: dict[str, str]
+    """Model to the versions of other models that the version in force was made for, in a word."""
     traffic: dict[str, Traffic]
     machine: MachineUse
     rollouts: list[Record]
@@ -71,11 +75,14 @@ def look(opened: Workspace) -> Status:
     problems: list[str] = []
     routes: list[Route] = []
     versions: dict[str, int] = {}
+    pins: dict[str, str] = {}
     rollouts: list[Record] = []
     try:
         routes = list(opened.chain.all_current())
-        for version in opened.registry.versions():
+        registered = opened.registry.versions()
+        for version in registered:
             versions[version.model] = versions.get(version.model, 0) + 1
+        pins = _pins(routes, registered)
         newest = [opened.rollouts.newest(route.model) for route in routes]
         recent_ns = opened.clock.now_ns() - _ENDED_SHOWN_NS
         rollouts = [
@@ -97,10 +104,26 @@ def look(opened: Workspace) -> Status:
         routes=routes,
         rollouts=rollouts,
         versions=versions,
+        pins=pins,
         traffic=dict(server.traffic()),
         machine=machine_use(opened.places.root),
         problems=problems,
     )
+
+
+def _pins(routes: list[Route], registered: Sequence[Version]) -> dict[str, str]:
+    by_fingerprint = {version.fingerprint: version for version in registered}
+    pins: dict[str, str] = {}
+    for route in routes:
+        live = by_fingerprint.get(route.fingerprint)
+        upstream = {} if live is None else live.card.upstream
+        made_for = [
+            f"{model}@{by_fingerprint[pin].number if pin in by_fingerprint else pin[:12]}"
+            for model, pin in sorted(upstream.items())
+        ]
+        if made_for:
+            pins[route.model] = "+".join(made_for)
+    return pins
 
 
 def _problems(
@@ -161,8 +184,8 @@ def _show(output: Output, found: Status) -> None:
     output.say()
     if found.routes:
         output.table(
-            ("model", "version", "fingerprint", ">minute", ">hour", ">day", ">2xx", ">p50 ms",
-             ">p99 ms", "since", "by"),
+            ("model", "version", *(("made for",) if found.pins else ()), "fingerprint", ">minute",
+             ">hour", ">day", ">2xx", ">p50 ms", ">p99 ms", "since", "by"),
             [_route_row(found, route) for route in found.routes],
         )  # fmt: skip
         output.say("[dim]requests, share of 2xx and latencies: the last hour, unless named[/]")
@@ -193,7 +216,8 @@ def _route_row(found: Status, route: Route) -> tuple[Any, ...]:
         )  # fmt: skip
     version = f"v{route.number} of {found.versions.get(route.model, 0)}"
     return (
-        route.model, version, route.fingerprint[:12], *figures, _ago(route.time_ns), route.actor,
+        route.model, version, *((found.pins.get(route.model, ""),) if found.pins else ()),
+        route.fingerprint[:12], *figures, _ago(route.time_ns), route.actor,
     )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def wishing(command: Callable[..., Any]) -> Callable[..., Any]:
         "--accept",
         multiple=True,
         metavar="NAME",
-        help="Accept a broken contract or a changed habit by its name, as the verdict shows it.",
+        help="Accept what breaks a contract, changes a habit or closes a loop, by the name in the "
+        "verdict.",
     )
     @click.option("--accept-unsure", is_flag=True, help="Deploy in doubt; needs a --reason.")
     @click.option("--force", is_flag=True, help="Deploy against the gate; needs a --reason.")
@@ -111,7 +112,11 @@ def show_verdict(output: Output, found: Verdict) -> None:
     width = min(_NAME_WIDTH, max((len(name) for _, name, _ in rows), default=0))
     for standing, name, words in rows:
         output.say(f"  {_MARKS[standing]} {escape(name.ljust(width))}  {escape(words)}")
-    wanted = [row[1] for row in rows if row[0] == "fail" and row[1].startswith(ACCEPTED_BY_NAME)]
+    wanted = [
+        name
+        for standing, name, _ in rows
+        if standing in {"fail", "unsure"} and name.startswith(ACCEPTED_BY_NAME)
+    ]
     if wanted and not found.allows:
         output.say(f'  [dim]Wanted all the same? For each: --accept "{escape(wanted[0])}"[/]')
 

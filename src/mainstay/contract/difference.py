@@ -126,6 +126,8 @@ def _verdict(name: str, old: Any, new: Any, kind: Mapping[str, Any]) -> _Verdict
             return new is not None, (
                 "vectors from another embedding space are refused" if new else _WIDER
             )
+        case "from_model" if old and new:
+            return True, f"the value must be an answer of {new} rather than of {old}"
         case _:
             return False, "clients are not affected"
 

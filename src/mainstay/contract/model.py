@@ -17,6 +17,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A value may be missing: absent, null, or NaN where the wire format can say it."""
     about: str = ""
     """One line for people: meaning and unit."""
+    from_model: str = ""
+    """The model whose answer this is; a category, a number or a vector can be one. Deploying that
+    model looks whether its answers still fit here."""
 
 
 class Number(Kind, frozen=True, kw_only=True, tag="number"):
@@ -314,19 +317,30 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a version that passed the gate comes to answer."""
 
-    strategy: Literal["direct", "shadow", "canary", "gradual"] = "direct"
-    """At once; beside the old one, unseen; in steps that are compared; or step by step."""
+    strategy: Literal["direct", "shadow", "canary", "gradual", "ab", "bandit"] = "direct"
+    """At once; beside the old one, unseen; in steps that are compared; step by step; half and half
+    until a difference is shown; or with shares that follow what is learned."""
     steps: tuple[str, ...] = ("1 %", "10 %", "50 %", "100 %")
     """The candidate's share of the units, step by step."""
     bake: str = "10m"
-    """How long each step lasts at least."""
+    """How long each step lasts at least; also an A/B test, and each share of a bandit."""
     unit: str = ""
     """The input whose value decides which version answers, so that one user always meets the same;
     without one it is the caller."""
     worse_by: float = 0.02
-    """How much worse the share of right answers may be before the candidate is rolled back."""
+    """How much worse the share of right answers may be before the candidate is rolled back; the
+    difference that an A/B test is planned to show."""
     false_alarms: str = "1 %"
-    """How often a candidate that is as good may be rolled back all the same."""
+    """How often a candidate that is as good may be rolled back all the same, or a difference shown
+    that is not there."""
+    decide_by: str = "14d"
+    """How long an A/B test or a bandit lasts at most; without a difference shown by then the old
+    version stays."""
+    floor: str = "5 %"
+    """The least share that a bandit gives to a version."""
+    share_by: Literal["thompson", "epsilon"] = "thompson"
+    """How a bandit shares out the rest: by how probably a version is the better one, or all of it
+    to the one that is ahead."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -359,3 +373,14 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log: Literal["written", "durable", "buffered"] = "written"
     """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
     cut too, `buffered` neither."""
+
+
+def kinds_from_models(contract: Contract) -> dict[str, Input]:
+    """The values that are answers of other models, by the name of their column."""
+    kinds = dict(contract.inputs)
+    for name, source in contract.context.items():
+        if isinstance(source, FromRequest):
+            kinds[name] = source.value
+        else:
+            kinds |= {f"{name}.{field}": kind for field, kind in source.fields.items()}
+    return {name: kind for name, kind in kinds.items() if kind.from_model}

@@ -184,6 +184,12 @@ def kind_faults(kind: Input, at: Setting) -> Iterator[Fault]:
     """What makes no sense in one kind of value."""
     if len(kind.about) > WORDS_MAX_CHARACTERS:
         yield Fault((*at, "about"), f"is longer than {WORDS_MAX_CHARACTERS} characters")
+    if kind.from_model:
+        for fault in model_name_faults(kind.from_model):
+            yield Fault((*at, "from_model"), fault.words)
+        if not isinstance(kind, (Category, Number, Vector)):
+            words = "only a category, a number or a vector can be the answer of a model"
+            yield Fault((*at, "from_model"), words)
     match kind:
         case Number():
             yield from _range_faults(kind.min, kind.max, at, FLOAT_MAX)

@@ -5,7 +5,7 @@ decisions that were made under it. Must never change what a deployment does: whe
 cannot be told, whoever deployed is told that, and that the route has changed all the same.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -143,9 +143,22 @@ class RecordedChain:
         """Add the entry with epoch `replaces + 1`, then tell the journal."""
         replaced = self._chain.current(draft.model)
         route = self._chain.append(draft, replaces)
-        event = self._events.route(route, replaced)
+        self._tell(route, replaced)
+        return route
+
+    def append_all(
+        self, wanted: Sequence[tuple[Draft, int]], seen: Mapping[str, int] | None = None
+    ) -> Sequence[Route]:
+        """Add the entries at the same moment, then tell the journal of each."""
+        replaced = {route.model: route for route in self._chain.all_current()}
+        routes = self._chain.append_all(wanted, seen)
+        for route in routes:
+            self._tell(route, replaced.get(route.model))
+        return routes
+
+    def _tell(self, route: Route, replaced: Route | None) -> None:
         try:
-            self._record(event)
+            self._record(self._events.route(route, replaced))
         except MainstayError as error:
             raise StorageFailed(
                 f"{route.model} v{route.number} is live as epoch {route.epoch}, but the journal"
@@ -153,7 +166,6 @@ class RecordedChain:
                 field="journal",
                 expected="a journal that can be written; the route needs no repair",
             ) from error
-        return route
 
     def current(self, model: str) -> Route | None:
         """The entry in force."""

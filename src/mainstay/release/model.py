@@ -17,12 +17,17 @@ class Deployed(Route, frozen=True, kw_only=True):
     """The id of the gate's verdict that let it through; empty after going back, which repeats the
     trial only."""
 
+    along: tuple[Route, ...] = ()
+    """The routes of other models that changed at the same moment, because they take its answers."""
+
     def __str__(self) -> str:
         version = f"{self.model} v{self.number} ({self.fingerprint[:12]})"
         if not self.changed:
             return f"{version} is live already, since epoch {self.epoch} by {self.actor}"
         instead = "" if self.replaced is None else f" in place of v{self.replaced}"
-        return f"{version} is live as epoch {self.epoch}{instead}"
+        others = ", ".join(f"{route.model} v{route.number}" for route in self.along)
+        with_it = f", and with it {others}" if others else ""
+        return f"{version} is live as epoch {self.epoch}{instead}{with_it}"
 
 
 def path_back(history: Sequence[Route]) -> list[Route]:

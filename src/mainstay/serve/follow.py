@@ -124,7 +124,7 @@ class Follower:
         except (FileNotFoundError, msgspec.MsgspecError):
             return False  # the keeper has not written yet; it replaces the file whole
         self._stamp = stamp
-        self.keys = KeyRing(orders.keys, local=local)
+        self.keys = KeyRing(orders.keys, local=local, environment=orders.environment)
         for order in orders.orders:
             await self._follow_one(order)
         ordered = {order.route.model for order in orders.orders}

@@ -98,6 +98,7 @@ class OrderWriter:
             written_at_ns=self._workspace.clock.now_ns(),
             orders=tuple(orders[model] for model in sorted(orders)),
             keys=keys,
+            environment=self._workspace.places.settings.environment,
         )
         # The digests of keys are nobody else's business.
         write_whole(self._file, msgspec.json.encode(content), mode=0o600)

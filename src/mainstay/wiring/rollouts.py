@@ -3,14 +3,14 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.base.ids import new_incarnation
 from mainstay.bundle.model import Version
-from mainstay.contract.model import Contract
+from mainstay.contract.model import Contract, NumberOutput, VectorOutput
 from mainstay.contract.shares import share
 from mainstay.contract.times import duration_ns
 from mainstay.release.gate.model import NotPassed
@@ -19,6 +19,7 @@ from mainstay.release.rollout.append import goes_on
 from mainstay.release.rollout.controllers import begin
 from mainstay.release.rollout.drive import Driver, going_on
 from mainstay.release.rollout.evidence import JournalEvidence
+from mainstay.release.rollout.experiments import HALF
 from mainstay.release.rollout.model import Plan, Record, Side, Strategy
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
@@ -54,7 +55,9 @@ def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strat
 
 def _without_effect(wanted: Wanted, strategy: Strategy) -> Strategy:
     """The strategy, once nothing was asked for that it does not have."""
-    idle = {"direct": ("steps", "bake"), "shadow": ("steps",)}.get(strategy, ())
+    idle = {
+        "direct": ("steps", "bake"), "shadow": ("steps",), "ab": ("steps",), "bandit": ("steps",)
+    }.get(strategy, ())  # fmt: skip
     for name in idle:
         if getattr(wanted, name):
             raise InvalidUsage(
@@ -77,6 +80,7 @@ def start_rollout(
 ) -> Record:
     """Begin a rollout of a version that passes the gate; the keeper takes every step of it."""
     who = actor or whoever_runs_this()
+    workspace.check_environment()
     going = going_on(workspace.rollouts, workspace.chain, version.model, workspace.clock.now_ns())
     if going is not None:
         raise goes_on(going)
@@ -90,6 +94,7 @@ def start_rollout(
         )
     if expected_epoch is not None and current.epoch != expected_epoch:
         raise _moved(version, current)
+    _alone(workspace, version)
     contract = _contract(workspace, version.fingerprint)
     plan = _plan(contract, version, current, wanted, (who, wish.reason))
     verdict = workspace.gate(version.model, version.number, wish=wish, actor=who)
@@ -100,6 +105,19 @@ def start_rollout(
     return workspace.rollouts.start(begin(plan, current.epoch, workspace.clock.now_ns()))
 
 
+def _alone(workspace: Workspace, version: Version) -> None:
+    """Refuse what must take other models along: a set goes live at one moment."""
+    along = workspace.cascades.planned(version).plan.check().along
+    if along:
+        others = ", ".join(map(str, along))
+        raise InvalidUsage(
+            f"{version} takes {others} along, and a set goes live at one moment",
+            field="strategy",
+            got=version.number,
+            expected="--strategy direct",
+        )
+
+
 def _plan(
     contract: Contract, version: Version, current: Route, wanted: Wanted, who: tuple[str, str]
 ) -> Plan:
@@ -108,6 +126,9 @@ def _plan(
     steps = tuple(share(text) for text in wanted.steps or release.steps)
     if strategy == "shadow":
         steps = (1.0,)
+    if strategy in {"ab", "bandit"}:
+        _comparable(contract, strategy)
+        steps = (HALF, 1.0)
     growing = all(first < second for first, second in zip((0.0, *steps), steps, strict=False))
     if not steps or not growing or steps[-1] != 1.0:
         raise InvalidUsage(
@@ -130,7 +151,22 @@ def _plan(
         salt=f"{new_incarnation():08x}",
         actor=who[0],
         reason=who[1],
+        decide_ns=duration_ns(release.decide_by),
+        floor=share(release.floor),
+        share_by=release.share_by,
     )
+
+
+def _comparable(contract: Contract, strategy: Strategy) -> None:
+    """Refuse to compare what no outcome calls right or wrong."""
+    if isinstance(contract.output, NumberOutput | VectorOutput):
+        kind = contract.output.__struct_config__.tag
+        raise InvalidUsage(
+            f"{strategy} goes by right and wrong answers, and those of type {kind} are neither",
+            field="strategy",
+            got=strategy,
+            expected="--strategy shadow, canary or gradual",
+        )
 
 
 def _moved(version: Version, current: Route) -> Conflict:
@@ -181,6 +217,12 @@ class _ToldChain:
     def append(self, draft: Draft, replaces: int) -> Route:
         """Add an entry, and tell the journal."""
         return self._workspace.append_route(draft, replaces)
+
+    def append_all(
+        self, wanted: Sequence[tuple[Draft, int]], seen: Mapping[str, int] | None = None
+    ) -> Sequence[Route]:
+        """Add the entries of several models at the same moment, and tell the journal."""
+        return self._workspace.append_routes(wanted, seen)
 
     def current(self, model: str) -> Route | None:
         """The entry in force."""

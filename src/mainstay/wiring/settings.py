@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mainstay.access.keys import ENVIRONMENT_EXPECTED, is_environment
 from mainstay.base.errors import InvalidUsage
 
 SETTINGS_FILE = "mainstay.toml"
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_keys: str = "keys"
     workers: int = 1
     inbox: bool = True
+    environment: str = "production"
 
 
 TEMPLATE = """\
@@ -54,6 +56,10 @@ workers = 1
 
 # Whether a bundle file dropped into the folder `inbox` is deployed.
 inbox = true
+
+# What this workspace is for: production, test, … A caller's key is made for one environment and is
+# refused by every other; a process with another MAINSTAY_ENVIRONMENT deploys nothing here.
+environment = "production"
 """
 
 
@@ -100,6 +106,9 @@ def _check(path: Path, text: str, name: str, value: Any) -> None:
     elif name == "inbox":
         if not isinstance(value, bool):
             wanted = "true or false"
+    elif name == "environment":
+        if not isinstance(value, str) or not is_environment(value):
+            wanted = ENVIRONMENT_EXPECTED
     elif not isinstance(value, str) or not value.strip():
         wanted = "text in quotes, not empty"
     if wanted:

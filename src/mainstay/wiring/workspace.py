@@ -10,17 +10,19 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from msgspec import structs
 from sqlalchemy import Engine
 
 from mainstay.access.model import Key
 from mainstay.access.port import KeyStore, TrustStore
 from mainstay.access.sql import SqlKeyStore, SqlTrustStore
 from mainstay.base.clock import SystemClock
+from mainstay.base.errors import NotAllowed
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.admit import admit, open_bundle
 from mainstay.bundle.archive import Unpacked
@@ -47,15 +49,21 @@ from mainstay.release.rollout.append import goes_on
 from mainstay.release.rollout.drive import going_on
 from mainstay.release.rollout.port import RolloutStore
 from mainstay.release.rollout.sql import SqlRolloutStore
+from mainstay.release.together import Together
 from mainstay.serve.replay import Replayed, replay
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
+from mainstay.wiring.cascading import Cascades
 from mainstay.wiring.folders import Places, open_places
 from mainstay.wiring.gating import check_room, machine_of, new_passage
 
 _TRIAL_HOLDS_NS = 60_000_000_000
 """A version that was tried out so recently in this process need not be tried again."""
+
+
+ENVIRONMENT = "MAINSTAY_ENVIRONMENT"
+"""The variable by which a process says which environment it works for."""
 
 
 class Workspace:
@@ -118,6 +126,11 @@ class Workspace:
     def journal(self) -> DiskJournal:
         """What was decided."""
         return DiskJournal(self.places.spool, self.places.lake, clock=self.clock)
+
+    @cached_property
+    def cascades(self) -> Cascades:
+        """Which models feed which."""
+        return Cascades(self.places, self.registry, self.chain, self.unpacked)
 
     @cached_property
     def _ids(self) -> DecisionIds:
@@ -206,23 +219,42 @@ class Workspace:
             self._telling() as (events, record),
             events.refusals(record, model=model, actor=who, subject="", wanted="deploy"),
         ):
+            self.check_environment()
             self._wait_for_rollout(model, number)
 
             def gate(version: Version, current: Route | None) -> Verdict:
+                if version.model != model:
+                    self._wait_for_rollout(version.model, version.number)
                 passage = new_passage(self._ids, self.clock.now_ns(), version, current, who)
-                verdict = self._judge(passage, (version, current), wish)
+                mine = wish.about(version.model, together.others)
+                verdict = self._judge(passage, (version, current), mine)
                 record(events.verdict(verdict))
                 return verdict
 
-            return deploy(
-                RecordedChain(self.chain, events, record),
+            told = RecordedChain(self.chain, events, record)
+            together = Together(told, self.cascades.planned, Checks(self.check, gate))
+            deployed = deploy(
+                together,
                 self.registry,
                 model=model,
                 number=number,
                 actor=who,
                 reason=reason,
-                checks=Checks(self.check, gate),
+                checks=Checks(together.trial, together.gate),
                 expected_epoch=expected_epoch,
+            )
+            return structs.replace(deployed, along=together.along)
+
+    def check_environment(self) -> None:
+        """Refuse a process that works for another environment (O18)."""
+        mine, theirs = self.places.settings.environment, os.environ.get(ENVIRONMENT)
+        if theirs is not None and theirs != mine:
+            raise NotAllowed(
+                f"this process works for {theirs[:80]!r} ({ENVIRONMENT}), and the workspace "
+                f"{self.places.root} is {mine!r}",
+                field="environment",
+                got=theirs[:80],
+                expected=f"{ENVIRONMENT}={mine}, or the workspace that is {theirs[:80]!r}",
             )
 
     def gate(
@@ -238,7 +270,12 @@ class Workspace:
         keep the verdict; nothing goes live. `InvalidBundle` when it cannot be run at all."""
         wish = (wish or Wish(accept=tuple(accept))).check()
         version = self.registry.find(model, number)
-        current = self.chain.current(model)
+        self.cascades.planned(version).plan.check()
+        return self.judge_alone(version, wish, actor=actor)
+
+    def judge_alone(self, version: Version, wish: Wish, *, actor: str | None = None) -> Verdict:
+        """Judge a version whatever it feeds or takes from, and keep the verdict."""
+        current = self.chain.current(version.model)
         passage = new_passage(
             self._ids, self.clock.now_ns(), version, current, actor or whoever_runs_this()
         )
@@ -257,6 +294,7 @@ class Workspace:
             wish,
             query=self.journal.query,
             machine=machine_of(self.places),
+            found=self.cascades.planned(version).plan.findings,
         )
         self.verdicts.keep(verdict)
         return verdict
@@ -279,17 +317,27 @@ class Workspace:
             self._telling() as (events, record),
             events.refusals(record, model=model, actor=who, subject="", wanted="rollback"),
         ):
-            deployed = rollback(
+            self.check_environment()
+
+            def no_gate(_version: Version, _current: Route | None) -> Verdict:
+                raise AssertionError("going back repeats the trial only")
+
+            together = Together(
                 RecordedChain(self.chain, events, record),
+                partial(self.cascades.planned, newer=False),
+                Checks(self.check, no_gate),
+            )
+            deployed = rollback(
+                together,
                 self.registry,
                 model=model,
                 to=to,
                 actor=who,
                 reason=reason,
-                check=self.check,
+                check=together.trial,
             )
             going_on(self.rollouts, self.chain, model, self.clock.now_ns())
-            return deployed
+            return structs.replace(deployed, along=together.along)
 
     def _wait_for_rollout(self, model: str, number: int | None) -> None:
         """Refuse to deploy past a rollout that goes on, unless its candidate is what is meant."""
@@ -303,6 +351,13 @@ class Workspace:
         """Add an entry to a chain as a rollout does, and tell the journal."""
         with self._telling() as (events, record):
             return RecordedChain(self.chain, events, record).append(draft, replaces)
+
+    def append_routes(
+        self, wanted: Sequence[tuple[Draft, int]], seen: Mapping[str, int] | None = None
+    ) -> Sequence[Route]:
+        """Add entries of several models at the same moment, and tell the journal."""
+        with self._telling() as (events, record):
+            return RecordedChain(self.chain, events, record).append_all(wanted, seen)
 
     @contextmanager
     def _telling(self) -> Generator[tuple[Events, Record]]:

@@ -1,8 +1,11 @@
 """One passage through the gate: gather, check, weigh what was accepted, and write it down."""
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from mainstay.base.errors import InvalidUsage, MainstayError
+from mainstay.contract.finding import Finding
 from mainstay.release.gate.gather import ANSWER_SECONDS, Opened, gather
 from mainstay.release.gate.habits import Query, Repeated, repeated_inputs
 from mainstay.release.gate.judge import accepted_of, findings_of, judge
@@ -32,6 +35,17 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
             )
         return self
 
+    def about(self, model: str, others: Collection[str]) -> "Wish":
+        """The part that is about one model where several go through together: `MODEL: NAME`
+        accepts a finding of another one than was asked for."""
+        marks = tuple(f"{other}: " for other in others)
+        if model in others:
+            mark = f"{model}: "
+            mine = [name.removeprefix(mark) for name in self.accept if name.startswith(mark)]
+        else:
+            mine = [name for name in self.accept if not name.startswith(marks)]
+        return msgspec.structs.replace(self, accept=tuple(mine))
+
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """Who goes through, and when."""
@@ -53,9 +67,10 @@ def go_through(
     query: Query,
     machine: Machine,
     seconds: float = ANSWER_SECONDS,
+    found: Sequence[Finding] = (),
 ) -> Verdict:
     """The verdict on a candidate against what its route serves; `InvalidBundle` when the candidate
-    cannot be run at all, which no wish can overrule."""
+    cannot be run at all, which no wish can overrule. `found` is known already, and weighed too."""
     wish.check()
     repeated, unlearned = Repeated(), ""
     if baseline is not None:
@@ -66,7 +81,7 @@ def go_through(
     evidence = gather(candidate, baseline, repeated, machine, seconds)
     if unlearned:
         evidence = msgspec.structs.replace(evidence, habits_unasked=unlearned)
-    findings = findings_of(evidence)
+    findings = [*findings_of(evidence), *found]
     accepted = accepted_of(findings, wish.accept)
     judged = judge(findings, accepted)
     return Verdict(

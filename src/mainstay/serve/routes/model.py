@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from mainstay.access.model import Key
+from mainstay.access.model import PRODUCTION, Key
 from mainstay.contract.finding import Finding
 
 
@@ -64,6 +64,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     written_at_ns: int
     orders: tuple[Order, ...]
     keys: tuple[Key, ...]
+    environment: str = PRODUCTION
+    """Whose keys are let in."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
