@@ -202,12 +202,15 @@ def gates(draw: st.DrawFn, groups: list[str], output: Output) -> Gate:
 @st.composite
 def releases(draw: st.DrawFn, groups: list[str]) -> Release:
     return Release(
-        strategy=draw(st.sampled_from(["direct", "shadow", "canary", "gradual"])),
+        strategy=draw(st.sampled_from(["direct", "shadow", "canary", "gradual", "ab", "bandit"])),
         steps=draw(st.sampled_from([("100 %",), ("0.5 %", "50%", "100 %")])),
         bake=draw(st.sampled_from(["10m", "1h", "1ms"])),
         unit=draw(st.sampled_from(["", *groups])),
         worse_by=draw(st.floats(0.001, 1)),
         false_alarms=draw(st.sampled_from(["1 %", "0.01 %", "50 %"])),
+        decide_by=draw(st.sampled_from(["14d", "1s", "365d"])),
+        floor=draw(st.sampled_from(["5 %", "0.1 %", "25 %"])),
+        share_by=draw(st.sampled_from(["thompson", "epsilon"])),
     )
 
 

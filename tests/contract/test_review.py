@@ -87,13 +87,16 @@ def test_a_strategy_has_its_own_settings(tmp_path):
     """N10 S31: steps without a strategy that takes them, and a bound on nothing, mislead."""
     lean = "model: m\ninputs: {a: {type: integer}}\noutput: {type: number}\n"
     written = {
-        "steps": "[5 %, 100 %]", "bake": "1h", "unit": "a", "worse_by": "0.1", "false_alarms": "2 %"
+        "steps": "[5 %, 100 %]", "bake": "1h", "unit": "a", "worse_by": "0.1", "false_alarms": "2 %",
+        "decide_by": "3d", "floor": "1 %", "share_by": "epsilon",
     }  # fmt: skip
     settings = "".join(f"  {name}: {value}\n" for name, value in written.items())
     for strategy, idle in {
-        "shadow": ["steps"],
-        "canary": [],
-        "gradual": ["worse_by", "false_alarms"],
+        "shadow": ["steps", "decide_by", "floor", "share_by"],
+        "canary": ["decide_by", "floor", "share_by"],
+        "gradual": ["worse_by", "false_alarms", "decide_by", "floor", "share_by"],
+        "ab": ["steps", "floor", "share_by"],
+        "bandit": ["steps"],
     }.items():
         text = f"{lean}release:\n  strategy: {strategy}\n{settings}"
         (tmp_path / "a.yaml").write_text(text)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mainstay.cli.output import Output, escape
+from mainstay.release.rollout.experiments import is_experiment, outline
 from mainstay.release.rollout.model import Record, Strategy
 from mainstay.wiring.rollouts import Wanted
 from mainstay.wiring.running import Server
@@ -21,6 +22,7 @@ _STATES = {
     "running": "[green]running[/]",
     "paused": "[yellow]paused[/]",
     "finished": "[green]finished[/]",
+    "kept": "[green]kept[/]",
     "rolled back": "[bold red]rolled back[/]",
     "overtaken": "[yellow]overtaken[/]",
 }
@@ -31,7 +33,7 @@ def releasing(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--strategy",
-        type=click.Choice(["direct", "shadow", "canary", "gradual"]),
+        type=click.Choice(["direct", "shadow", "canary", "gradual", "ab", "bandit"]),
         help="How it comes to answer; by default what its contract says.",
     )
     @click.option("--steps", default="", metavar="SHARES", help='Such as "1 %, 10 %, 100 %".')
@@ -53,6 +55,8 @@ def tell_started(output: Output, opened: Workspace, record: Record) -> None:
     output.result(record)
     steps = ", ".join(f"{step * 100:g} %" for step in plan.steps)
     how = "unseen, beside it" if plan.strategy == "shadow" else f"in steps of {steps}"
+    if is_experiment(plan):
+        how = outline(plan)
     output.say(
         f"[bold green]✓[/] {escape(plan.model)} {plan.candidate} passed the gate; "
         f"its {plan.strategy} begins: {how}, against {plan.current}"
@@ -69,7 +73,8 @@ def show_rollouts(output: Output, records: Sequence[Record], ago: Callable[[int]
     for record in records:
         rollout, plan = record.rollout, record.rollout.plan
         output.say()
-        step = f"step {rollout.step + 1} of {len(plan.steps)}, " if rollout.active else ""
+        stepping = rollout.active and not is_experiment(plan)
+        step = f"step {rollout.step + 1} of {len(plan.steps)}, " if stepping else ""
         where = "unseen" if plan.strategy == "shadow" and rollout.active else None
         where = where or f"{rollout.share * 100:g} % of the units"
         output.say(

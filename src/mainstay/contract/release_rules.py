@@ -180,6 +180,14 @@ def release_faults(release: Release, known: Known) -> Iterator[Fault]:
     elif not 0 < rate <= 0.5:
         words = f"must be more than 0 % and at most 50 %; got {release.false_alarms}"
         yield Fault((*at, "false_alarms"), words)
+    yield from _period_faults(release.decide_by, (*at, "decide_by"), 1, 365 * _DAY_SECONDS)
+    floor = _share(release.floor)
+    if floor is None:
+        words = f"{release.floor[:40]!r} is not a share; write {SHARE_EXPECTED}"
+        yield Fault((*at, "floor"), words)
+    elif not 0.001 <= floor <= 0.25:
+        words = f"must be 0.1 % to 25 %, or nothing is left to share out; got {release.floor}"
+        yield Fault((*at, "floor"), words)
 
 
 def _steps_faults(steps: tuple[str, ...]) -> Iterator[Fault]:

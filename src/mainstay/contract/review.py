@@ -23,10 +23,14 @@ from mainstay.contract.words import Setting, setting_name
 
 Idle = tuple[str, str, str]
 
+_OF_TESTS: Final = ("decide_by", "floor", "share_by")
 _IDLE_IN_RELEASE: Final[dict[str, tuple[str, ...]]] = {
-    "direct": ("steps", "bake", "unit", "worse_by", "false_alarms"),
-    "shadow": ("steps",),
-    "gradual": ("worse_by", "false_alarms"),
+    "direct": ("steps", "bake", "unit", "worse_by", "false_alarms", *_OF_TESTS),
+    "shadow": ("steps", *_OF_TESTS),
+    "canary": _OF_TESTS,
+    "gradual": ("worse_by", "false_alarms", *_OF_TESTS),
+    "ab": ("steps", "floor", "share_by"),
+    "bandit": ("steps",),
 }
 """Strategy to the settings it does not look at."""
 

@@ -48,7 +48,7 @@ _ASSETS: Final = """\
 _GATE: Final = """\
 # What a candidate must show beside the version that serves: not worse, costlier, slower, larger."""
 _RELEASE: Final = """\
-# How a new version comes to answer: direct, shadow, canary or gradual."""
+# How a new version comes to answer: direct, shadow, canary, gradual, ab or bandit."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 

@@ -16,7 +16,7 @@ from msgspec import structs
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.finding import Finding, worst
 from mainstay.release.rollout.compare import compare, compare_shadow
-from mainstay.release.rollout.experiments import Choice, decide, is_experiment, outline
+from mainstay.release.rollout.experiments import Choice, decide, is_due, is_experiment, outline
 from mainstay.release.rollout.model import Evidence, Pending, Plan, Rollout, Side, Status
 from mainstay.serve.routes.model import Arm, Draft, Route
 
@@ -38,7 +38,10 @@ def step(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
     if rollout.step < 0:
         return _take_step(rollout, 0)
     if is_experiment(rollout.plan):
-        return _follow(rollout, decide(rollout, seen, now_ns))
+        if not is_due(rollout, now_ns):
+            return rollout
+        choice = decide(rollout, seen, now_ns)
+        return _follow(structs.replace(rollout, looked_ns=now_ns), choice)
     following = _share_after(rollout)
     findings = (
         compare_shadow(rollout.plan, seen)

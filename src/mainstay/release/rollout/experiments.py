@@ -38,8 +38,10 @@ POWER: Final = 0.8
 HALF: Final = 0.5
 BROKEN_DRAW: Final = 0.001
 """How often the draw of units is called broken though it is fair."""
-PLACES: Final = 20
+PLACES: Final = 10
 """A bandit's shares are rounded to so many parts, so that its chain of routes stays short."""
+LOOK_NS: Final = 60_000_000_000
+"""How often a bandit looks for harm and for its end, where its shares change more seldom."""
 _DOUBT: Final = 0.05
 _PRIOR: Final = 10.0
 
@@ -63,6 +65,13 @@ def is_experiment(plan: Plan) -> bool:
     return plan.strategy in {"ab", "bandit"}
 
 
+def is_due(rollout: Rollout, now_ns: int) -> bool:
+    """Whether it is time for a look: an A/B test always looks, a bandit when its time is up."""
+    plan = rollout.plan
+    every_ns = min(plan.bake_ns, LOOK_NS) if plan.strategy == "bandit" else 0
+    return now_ns >= max(rollout.looked_ns, rollout.since_ns) + every_ns
+
+
 def planned_size(plan: Plan, strata: Iterable[Stratum] = ()) -> int:
     """How many units with an outcome, of both arms together, an A/B test needs."""
     tallies = [tally for s in strata for tally in (s.candidate, s.current) if tally.total]
@@ -75,15 +84,15 @@ def planned_size(plan: Plan, strata: Iterable[Stratum] = ()) -> int:
 
 def outline(plan: Plan) -> str:
     """What is going to happen, for people, before anything was seen."""
-    wrong = f"wrong with at most {plan.false_alarms:.2g} probability"
+    wrong = f"in at most {plan.false_alarms * 100:.2g} % of tests one is shown that is not there"
     if plan.strategy == "ab":
         return (
             f"half of the units each; {planned_size(plan):,} units with an outcome, or fewer, show "
-            f"a difference of {plan.worse_by:.3g} with probability {POWER:g}; {wrong}"
+            f"a difference of {plan.worse_by * 100:.3g} % with probability {POWER:g}; {wrong}"
         )
     return (
-        f"shares by {plan.share_by}, at least {plan.floor * 100:.3g} % each, until one version is "
-        f"proven the best; {wrong}"
+        f"shares by {plan.share_by}, at least {plan.floor * 100:.3g} % each, until a difference is "
+        f"proven; {wrong}"
     )
 
 

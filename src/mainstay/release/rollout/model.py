@@ -80,6 +80,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """When the step began, or the rollout ended."""
     shares: dict[int, float] = {}
     """Epoch to the candidate's share, for every step so far."""
+    looked_ns: int = 0
+    """When a bandit looked last at what was seen."""
     pending: Pending | None = None
     words: str = ""
     """What it does or waits for, for people."""
