@@ -28,6 +28,55 @@ def race(chain: RouteChain, rivals: int, rounds: int) -> list[list[Route | Confl
     return [list(each) for each in zip(*by_rival, strict=True)]
 
 
+def race_for_sets(chain: RouteChain, rounds: int) -> list[list[bool]]:
+    """Each round, four rivals want sets that overlap in a ring; who of them got theirs."""
+    names = ["a", "b", "c", "d"]
+    start = threading.Barrier(len(names), timeout=60)
+
+    def run(rival: int) -> list[bool]:
+        won: list[bool] = []
+        mine = [names[rival], names[(rival + 1) % len(names)]]
+        for _ in range(rounds):
+            start.wait()
+            newest = {name: _newest(chain, name) for name in mine}
+            start.wait()
+            wanted = [
+                (
+                    draft(name, rival, f"{name} {newest[name]} {rival}", f"rival {rival}"),
+                    newest[name],
+                )
+                for name in mine
+            ]
+            try:
+                chain.append_all(wanted)
+                won.append(True)
+            except Conflict:
+                won.append(False)
+            start.wait()
+        return won
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        by_rival = list(pool.map(run, range(len(names))))
+    return [list(each) for each in zip(*by_rival, strict=True)]
+
+
+def check_sets(chain: RouteChain, rounds: list[list[bool]]) -> None:
+    """Neighbours never both won, somebody always did, and no half of a set was kept."""
+    entries = sum(len(chain.history(name)) for name in "abcd")
+    assert entries == 2 * sum(sum(won) for won in rounds)
+    for won in rounds:
+        assert any(won)
+        assert not any(won[rival] and won[(rival + 1) % 4] for rival in range(4))
+    for rival, name in enumerate("abcd"):
+        mine = sum(route.actor == f"rival {rival}" for route in chain.history(name))
+        assert mine == sum(won[rival] for won in rounds)
+
+
+def _newest(chain: RouteChain, model: str) -> int:
+    route = chain.current(model)
+    return 0 if route is None else route.epoch
+
+
 def race_in_process(url: str, rival: int, rounds: int, start: threading.Barrier) -> list[str]:
     """One rival in a process of its own; what it got, in words that can cross processes."""
     engine = open_engine(url)

@@ -23,8 +23,15 @@ def route(*shares: float, salt: str = "s", role: str = "share") -> Route:
         for place, share in enumerate(shares)
     )
     return Route(
-        model="m", number=1, fingerprint="f1", actor="ann", reason="", arms=arms, salt=salt,
-        epoch=1, time_ns=0,
+        model="m",
+        number=1,
+        fingerprint="f1",
+        actor="ann",
+        reason="",
+        arms=arms,
+        salt=salt,
+        epoch=1,
+        time_ns=0,
     )
 
 
@@ -71,8 +78,11 @@ def test_another_process_draws_the_same():
     code = "from mainstay.base.draws import draw; print(repr([draw('s', f'user {n}') for n in range(50)]))"
     told = [
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True,
-            capture_output=True, text=True,
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.strip()
         for seed in ("1", "2")
     ]

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import Engine
 
 from mainstay.base.clock import SystemClock
+from mainstay.base.errors import Conflict
 from mainstay.bundle.database import open_engine
+from mainstay.serve.routes.append import AS_SEEN
 from mainstay.serve.routes.memory import MemoryRouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
 from tests.serve_routes.drafts import draft
-from tests.serve_routes.rivals import check_rounds, race, race_in_process
+from tests.serve_routes.rivals import check_rounds, check_sets, race, race_for_sets, race_in_process
 from tests.servers.postgres import PostgresServer
 
 
@@ -38,6 +40,44 @@ def test_two_hundred_rounds_on_postgresql(postgres: PostgresServer):
     chain = SqlRouteChain(engine, SystemClock())
     check_rounds(chain, race(chain, rivals=8, rounds=200))
     engine.dispose()
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_sets_that_overlap_in_memory():
+    """N9: of two sets with a model in common one goes live, whole."""
+    chain = MemoryRouteChain(SystemClock())
+    check_sets(chain, race_for_sets(chain, rounds=300))
+
+
+def test_sets_that_overlap_in_a_database(engine: Engine):
+    """N9, S5: neither half a set nor a deadlock, whichever order the models are named in."""
+    chain = SqlRouteChain(engine, SystemClock())
+    check_sets(chain, race_for_sets(chain, rounds=30))
+
+
+def test_of_two_that_looked_at_each_other_one_wins(kept_in: Engine | None):
+    """N9: each changes what the other only saw; both may not go live."""
+    clock = SystemClock()
+    chain = MemoryRouteChain(clock) if kept_in is None else SqlRouteChain(kept_in, clock)
+    chain.append_all([(draft("a", 1, "a1"), 0), (draft("b", 1, "b1"), 0)])
+    start = threading.Barrier(2, timeout=60)
+
+    def run(mine: str) -> int:
+        won = 0
+        for each in range(20):
+            seen = {route.model: route.epoch for route in chain.all_current()}
+            start.wait()
+            wanted = draft(mine, each, f"{mine} {each} {seen[mine]}")
+            try:
+                chain.append_all([(wanted, seen[mine])], seen)
+                won += 1
+            except Conflict as conflict:
+                assert conflict.rule == AS_SEEN
+            start.wait()
+        return won
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(run, "ab")) == 20
 
 
 def test_four_processes_over_one_database(engine: Engine, database_url: str):

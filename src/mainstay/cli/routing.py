@@ -52,7 +52,7 @@ Examples:
     "--expected-epoch",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Refuse unless the route is still this epoch (0: none yet), as `mainstay status` showed.",
+    help="Refuse unless this epoch is still in force (0: none); `mainstay status --json` shows it.",
 )
 @releasing
 @wishing
