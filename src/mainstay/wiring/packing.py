@@ -83,15 +83,13 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     `confidence` is `(X, y)`, not trained on; the `metric` on it must lie in the `acceptable` range.
     `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
     the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
-    also leaves the bundle file in a folder. `workspace` is made if need be; without one it is
-    $MAINSTAY_WORKSPACE or the current folder. `upstream`: models whose answers this one takes, each
-    with the version (number or fingerprint) it is made for.
+    also leaves the bundle file in a folder. `upstream` has models whose answers it takes, each with
+    the version it is made for. `workspace`, else $MAINSTAY_WORKSPACE or here, is made if need be.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
     known = places.contracts / f"{name}.yaml"
-    if contract is None and known.is_file():
-        contract = known
+    contract = known if contract is None and known.is_file() else contract
     with tempfile.TemporaryDirectory(prefix="mainstay-pack-") as folder:
         packed = bundle_pack.pack(
             name,
