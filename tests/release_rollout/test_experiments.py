@@ -8,10 +8,16 @@ import pytest
 from msgspec import structs
 
 from mainstay.release.rollout.controllers import begin
-from mainstay.release.rollout.experiments import decide, outline, planned_size
+from mainstay.release.rollout.experiments import (
+    Choice,
+    decide,
+    is_due,
+    outline,
+    planned_size,
+)
 from mainstay.release.rollout.model import Evidence, Plan, Rollout
 from mainstay.release.rollout.sharing import best_probabilities, shares
-from mainstay.release.rollout.statistics import Stratum, bad_of
+from mainstay.release.rollout.statistics import Stratum, bad_of, lower_bound, upper_bound
 from mainstay.serve.routes.model import Draft
 from tests.release_rollout.simulated import World, plan
 from tests.release_rollout.test_offpolicy import obd
@@ -262,3 +268,35 @@ def test_on_real_click_rates_a_bandit_loses_less_than_even_shares():
     even = steps * batch * float((rates.max() - rates).mean())
     assert np.mean(lost["thompson"]) < 0.5 * even
     assert np.mean(lost["epsilon"]) < even
+
+
+def look(wanted: Plan, heard: Stratum, seconds: float) -> Choice:
+    """What follows from these outcomes so long after the arms were put beside each other."""
+    rollout = structs.replace(begin(wanted, 1, 0), epoch=2, step=0, shares={2: 0.5})
+    return decide(rollout, Evidence(newest=None, outcomes=(heard,)), round(seconds * 1e9))
+
+
+def test_the_promised_error_is_shared_out_among_the_ways_to_end():
+    """N6: half of an A/B test's for ending early, the rest for its planned size; two sides each."""
+    few = Stratum(share=0.5, candidate=bad_of(30, 200), current=bad_of(40, 200))
+    for wanted, alpha in ((ab(), 0.05 / 4), (bandit(), 0.05 / 2)):
+        bounds = lower_bound([few], alpha), upper_bound([few], alpha)
+        assert look(wanted, few, 1).findings[0].interval == bounds
+    many = Stratum(share=0.5, candidate=bad_of(860, 4000), current=bad_of(800, 4000))
+    low, high = look(ab(), many, 60).findings[0].interval
+    spread = np.sqrt((0.215 * 0.785 + 0.2 * 0.8) / 4000)
+    assert (low, high) == pytest.approx(
+        (0.015 - 2.2414 * spread, 0.015 + 2.2414 * spread), abs=1e-4
+    )
+
+
+def test_a_share_lasts_for_its_bake_time_and_harm_does_not():
+    """S31: looked at every minute, changed every ten."""
+    better = Stratum(share=0.5, candidate=bad_of(40, 400), current=bad_of(60, 400))
+    wanted = bandit(bake_seconds=600)
+    assert [look(wanted, better, seconds).kind for seconds in (120, 599, 600)] == [
+        "wait", "wait", "share"
+    ]  # fmt: skip
+    rollout = structs.replace(begin(wanted, 1, 0), looked_ns=5 * 10**9)
+    assert not is_due(rollout, 64 * 10**9)
+    assert is_due(rollout, 65 * 10**9)
