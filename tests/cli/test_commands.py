@@ -174,6 +174,17 @@ def test_keys_are_shown_once_and_revoked(shop):
     assert made["key"].encode() not in (shop / "mainstay.db").read_bytes()
 
 
+def test_a_key_is_made_for_an_environment(shop):
+    """O18: the workspace's own unless another one is named, and it is shown in the list."""
+    at = ("--json", "--workspace", str(shop))
+    own = json.loads(run("key", "create", "checkout", *at).output)
+    other = json.loads(run("key", "create", "checkout", "--environment", "test", *at).output)
+    assert (own["environment"], other["environment"]) == ("production", "test")
+    assert "test" in run("key", "list", "--workspace", str(shop)).output
+    refused = run("key", "create", "checkout", "--environment", "A B", "--workspace", str(shop))
+    assert refused.exit_code == 2
+
+
 def test_a_signing_key_is_made_and_trusted(shop, tmp_path):
     key = tmp_path / "team.key"
     assert run("key", "new", str(key)).exit_code == 0
