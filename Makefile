@@ -59,6 +59,7 @@ format: $(VENV)/.dev  ## Put the code into its one form
 bench: $(VENV)/.dev  ## Measure serving against other servers (BENCH=short: seconds, correctness only)
 	$(BIN)/python bench/serve.py $(if $(filter short,$(BENCH)),--short)
 	$(BIN)/python bench/decide.py $(if $(filter short,$(BENCH)),--short)
+	$(BIN)/python bench/watch.py $(if $(filter short,$(BENCH)),--short)
 
 docs: $(VENV)/.dev  ## Write the reference pages from the code
 	$(BIN)/python tools/docs.py
