@@ -118,3 +118,13 @@ def test_trust_is_given_and_taken_by_name(trust: TrustStore):
     trust.trust("release", "mainstay-ed25519:cc")
     with pytest.raises(InvalidUsage):
         trust.trust(" ", "mainstay-ed25519:cc")
+
+
+def test_keys_of_an_older_schema_are_of_production(engine: Engine, clock: ManualClock):
+    """O18: a workspace from before there were environments keeps its keys."""
+    secret, _ = create_key(SqlKeyStore(engine, clock), "checkout")
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE mainstay_keys DROP COLUMN environment"))
+        connection.execute(text("UPDATE mainstay_schema SET number = 1 WHERE part = 'keys'"))
+    ring = KeyRing(tuple(SqlKeyStore(engine, clock).keys()), local=False)
+    assert ring.authenticate(secret).environment == "production"
