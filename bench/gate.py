@@ -17,8 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mainstay.bundle.archive import fingerprint_of, unpack
+from mainstay.bundle.archive import unpack
 from mainstay.bundle.assets import CONFIDENCE_FILE, Examples, encode_examples
+from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.model import MANIFEST_FILE
 from mainstay.bundle.pack import pack
 from mainstay.release.gate.gather import Opened, gather

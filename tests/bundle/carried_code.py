@@ -32,8 +32,12 @@ def features(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Uses a function, a class, constants and imports of its module."""
     scaled = Scale(math.sqrt(4)).apply(columns["a"])
     words = np.array([len(WORD.findall(str(v))) for v in columns["b"]], dtype=float)
-    return {"scaled": scaled, "logged": logged(columns["a"]), "words": words,
-            "bin": np.digitize(columns["a"], EDGES) + NAMES["a"][0]}
+    return {
+        "scaled": scaled,
+        "logged": logged(columns["a"]),
+        "words": words,
+        "bin": np.digitize(columns["a"], EDGES) + NAMES["a"][0],
+    }
 
 
 def total(columns):

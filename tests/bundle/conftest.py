@@ -31,15 +31,21 @@ def data() -> Data:
     random = np.random.default_rng(7)
     rows = random.normal(size=(400, 6))
     labels = (rows[:, 0] - rows[:, 1] + random.normal(scale=0.3, size=400) > 0).astype(int)
-    return Data(rows, labels, make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels))
+    return Data(
+        rows, labels, make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels)
+    )
 
 
 @pytest.fixture(scope="session")
 def packed(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Packed:
     """An ONNX bundle without code."""
     return pack(
-        "fraud", model=data.model, confidence=(data.rows[:100], data.labels[:100]),
-        classes=["ok", "fraud"], into=tmp_path_factory.mktemp("packed"), clock=ManualClock(),
+        "fraud",
+        model=data.model,
+        confidence=(data.rows[:100], data.labels[:100]),
+        classes=["ok", "fraud"],
+        into=tmp_path_factory.mktemp("packed"),
+        clock=ManualClock(),
     )
 
 

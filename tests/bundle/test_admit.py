@@ -21,8 +21,13 @@ class Place:
         self.store, self.registry = MemoryStore(), MemoryRegistry(ManualClock())
 
     def admit(self, file):
-        return admit(file, trusted_keys=self.trusted, cache_folder=self.cache, store=self.store,
-                     registry=self.registry)
+        return admit(
+            file,
+            trusted_keys=self.trusted,
+            cache_folder=self.cache,
+            store=self.store,
+            registry=self.registry,
+        )
 
     def is_empty(self):
         return not self.store.fingerprints() and not self.registry.versions()
@@ -68,11 +73,14 @@ def test_a_bundle_that_fails_its_trial_leaves_nothing(folder, packed, tmp_path):
     assert place.is_empty()
 
 
-@pytest.mark.parametrize(("facts", "words"), [
-    (Facts(features=7), "another number of features"),
-    (Facts(depends_on={"numpy": "<1"}), "another version of 'numpy'"),
-    (Facts(depends_on={"no-such-package-at-all": ">=1"}), "not installed"),
-])
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (Facts(features=7), "another number of features"),
+        (Facts(depends_on={"numpy": "<1"}), "another version of 'numpy'"),
+        (Facts(depends_on={"no-such-package-at-all": ">=1"}), "not installed"),
+    ],
+)
 def test_facts_are_asserted(facts, words, folder, packed, tmp_path):
     """N10: what the contract states about the bundle and the machine has to be true."""
     contract = msgspec.structs.replace(packed.manifest.contract, facts=facts)

@@ -13,13 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainstay.base.errors import InvalidBundle
-from mainstay.bundle.archive import (
-    check_archive,
-    fingerprint_of,
-    unpack,
-    verify_folder,
-    write_archive,
-)
+from mainstay.bundle.archive import check_archive, unpack, write_archive
+from mainstay.bundle.folder import verify_folder
+from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.model import Card, Manifest, ModelPart
 from mainstay.bundle.pack import Packed
 from mainstay.contract.model import Contract, Number, NumberOutput
@@ -39,8 +35,13 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     if kind == "swap":
         other, length = chance.randrange(len(data)), chance.randrange(1, 64)
         low, high = sorted((at, other))
-        return (data[:low] + data[high : high + length] + data[low + length : high]
-                + data[low : low + length] + data[high + length :])
+        return (
+            data[:low]
+            + data[high : high + length]
+            + data[low + length : high]
+            + data[low : low + length]
+            + data[high + length :]
+        )
     if kind == "insert":
         return data[:at] + chance.randbytes(chance.randrange(1, 20)) + data[at:]
     return data + data[at:]
@@ -178,8 +179,10 @@ def test_unpacking_twice_keeps_the_folder_and_mends_a_damaged_one(packed: Packed
 def test_a_compressed_or_rezipped_bundle_is_refused_in_words(packed: Packed, tmp_path: Path):
     """S9: there is one way to write a bundle, so a bomb cannot hide in another."""
     out = tmp_path / "b.mainstay"
-    with zipfile.ZipFile(packed.file) as opened, zipfile.ZipFile(
-            out, "w", zipfile.ZIP_DEFLATED) as again:
+    with (
+        zipfile.ZipFile(packed.file) as opened,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as again,
+    ):
         for name in opened.namelist():
             again.writestr(name, opened.read(name))
     with pytest.raises(InvalidBundle, match="not written by mainstay pack"):
@@ -194,14 +197,20 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,8}(/[a-z][a-z0-9_.-]{0,8}){0,2}", fullm
 def test_what_is_written_is_what_is_read_and_always_the_same(tmp_path_factory, files):
     """S9, N1: round trip for any content, and the same content is the same bytes."""
     # A name that is a folder of another cannot exist on a disk.
-    files = {n: c for n, c in files.items() if not any(o.startswith(n + "/") for o in files)
-             and not n.lower().startswith(("manifest.json", "signature.json"))}
+    files = {
+        n: c
+        for n, c in files.items()
+        if not any(o.startswith(n + "/") for o in files)
+        and not n.lower().startswith(("manifest.json", "signature.json"))
+    }
     if not files:
         return
     root = tmp_path_factory.mktemp("trip")
     source = root / "source"
     manifest = Manifest(
-        model="m", features=("a",), card=Card(packed_at=""),
+        model="m",
+        features=("a",),
+        card=Card(packed_at=""),
         contract=Contract(model="m", inputs={"a": Number()}, output=NumberOutput()),
         runs=ModelPart(format="onnx", file=min(files), layout="matrix"),
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

@@ -42,21 +42,34 @@ def xgb(kind, y):
 CASES = {
     "logistic": (lambda: LogisticRegression().fit(X, BINARY), "onnx", Probability),
     "classes as text": (lambda: LogisticRegression().fit(X, THREE), "onnx", Probability),
-    "boosted trees": (lambda: HistGradientBoostingClassifier(max_iter=8).fit(X, BINARY), "onnx",
-                      Probability),
+    "boosted trees": (
+        lambda: HistGradientBoostingClassifier(max_iter=8).fit(X, BINARY),
+        "onnx",
+        Probability,
+    ),
     "forest": (lambda: RandomForestRegressor(8).fit(X, AMOUNT), "onnx", NumberOutput),
     "two targets": (lambda: LinearRegression().fit(X, X[:, :2]), "onnx", VectorOutput),
     "no probabilities": (lambda: RidgeClassifier().fit(X, THREE), "onnx", Label),
     "lightgbm classifier": (lambda: lgb(lightgbm.LGBMClassifier, THREE), "onnx", Probability),
-    "lightgbm booster": (lambda: lgb(lightgbm.LGBMClassifier, BINARY).booster_, "onnx",
-                         Probability),
+    "lightgbm booster": (
+        lambda: lgb(lightgbm.LGBMClassifier, BINARY).booster_,
+        "onnx",
+        Probability,
+    ),
     "lightgbm regressor": (lambda: lgb(lightgbm.LGBMRegressor, AMOUNT), "onnx", NumberOutput),
     "xgboost classifier": (lambda: xgb(xgboost.XGBClassifier, BINARY), "onnx", Probability),
-    "xgboost booster": (lambda: xgb(xgboost.XGBClassifier, np.digitize(X[:, 0], [-1, 1]))
-                        .get_booster(), "onnx", Probability),
-    "xgboost poisson": (lambda: xgboost.XGBRegressor(
-        n_estimators=8, objective="count:poisson").fit(X, np.abs(AMOUNT) / 1e6), None,
-        NumberOutput),
+    "xgboost booster": (
+        lambda: xgb(xgboost.XGBClassifier, np.digitize(X[:, 0], [-1, 1])).get_booster(),
+        "onnx",
+        Probability,
+    ),
+    "xgboost poisson": (
+        lambda: xgboost.XGBRegressor(n_estimators=8, objective="count:poisson").fit(
+            X, np.abs(AMOUNT) / 1e6
+        ),
+        None,
+        NumberOutput,
+    ),
 }
 
 
@@ -90,10 +103,13 @@ def test_the_kept_model_answers_as_the_one_handed_over(case, tmp_path):
     np.testing.assert_allclose(got / scale, expected / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize(("make", "form"), [
-    (lambda x, y: lightgbm.LGBMClassifier(**QUIET).fit(x, y), "lightgbm"),
-    (lambda x, y: HistGradientBoostingClassifier(max_iter=2).fit(x, y), "skops"),
-])
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        (lambda x, y: lightgbm.LGBMClassifier(**QUIET).fit(x, y), "lightgbm"),
+        (lambda x, y: HistGradientBoostingClassifier(max_iter=2).fit(x, y), "skops"),
+    ],
+)
 def test_what_32_bits_cannot_tell_apart_falls_back_to_the_own_format(make, form, tmp_path):
     """S9: when ONNX answers differently, the model is kept in its library's safe format."""
     fine = np.round(X[:150] * 50) + 1e9
@@ -104,24 +120,35 @@ def test_what_32_bits_cannot_tell_apart_falls_back_to_the_own_format(make, form,
     assert "onnx" in packed.manifest.card.notes
     loaded = load(unpack(packed.file, tmp_path / "cache").folder, packed.fingerprint)
     np.testing.assert_allclose(
-        answer_all(loaded, {"matrix": fine}), model.predict_proba(fine), atol=1e-9)
+        answer_all(loaded, {"matrix": fine}), model.predict_proba(fine), atol=1e-9
+    )
 
 
 def frame():
-    return pd.DataFrame({
-        "amount": X[:, 0], "count": np.arange(300) % 7, "country": np.array(["DE", "FR", "US"])[
-            np.arange(300) % 3],
-    })
+    return pd.DataFrame(
+        {
+            "amount": X[:, 0],
+            "count": np.arange(300) % 7,
+            "country": np.array(["DE", "FR", "US"])[np.arange(300) % 3],
+        }
+    )
 
 
-@pytest.mark.parametrize("last", [
-    LogisticRegression(), lightgbm.LGBMClassifier(**QUIET), xgboost.XGBClassifier(n_estimators=8)])
+@pytest.mark.parametrize(
+    "last",
+    [LogisticRegression(), lightgbm.LGBMClassifier(**QUIET), xgboost.XGBClassifier(n_estimators=8)],
+)
 def test_a_pipeline_over_a_frame_gets_one_input_per_column(last, tmp_path):
     rows = frame()
-    model = make_pipeline(ColumnTransformer([
-        ("words", OneHotEncoder(handle_unknown="ignore"), ["country"]),
-        ("numbers", StandardScaler(), ["amount", "count"]),
-    ]), last).fit(rows, BINARY)
+    model = make_pipeline(
+        ColumnTransformer(
+            [
+                ("words", OneHotEncoder(handle_unknown="ignore"), ["country"]),
+                ("numbers", StandardScaler(), ["amount", "count"]),
+            ]
+        ),
+        last,
+    ).fit(rows, BINARY)
     packed = pack("m", model=model, confidence=(rows, BINARY), into=tmp_path)
     assert packed.manifest.runs.format == "onnx"
     assert packed.manifest.runs.layout == "columns"
@@ -133,12 +160,17 @@ def onnx_model(*, rows="rows", external=False, zipmap=False):
     if external:
         weights.data_location = TensorProto.EXTERNAL
         weights.external_data.add(key="location", value="../secret")
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"]),
-             helper.make_node("Softmax", ["y"], ["probabilities"])]
-    outputs = [helper.make_tensor_value_info("y", 1, [rows, 2]),
-               helper.make_tensor_value_info("probabilities", 1, [rows, 2])]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        helper.make_node("Softmax", ["y"], ["probabilities"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("y", 1, [rows, 2]),
+        helper.make_tensor_value_info("probabilities", 1, [rows, 2]),
+    ]
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", 1, [rows, 4])], outputs, [weights])
+        nodes, "g", [helper.make_tensor_value_info("x", 1, [rows, 4])], outputs, [weights]
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -153,18 +185,21 @@ def test_an_onnx_model_is_packed_as_it_is(tmp_path):
     assert packed.manifest.contract.output == VectorOutput(length=2)
 
 
-@pytest.mark.parametrize(("model", "words"), [
-    (onnx_model(external=True), "another file"),
-    (onnx_model(rows=1), "fixed number of rows"),
-    (b"not onnx", "not an ONNX model"),
-    ("/does/not/exist.onnx", "cannot be read"),
-    (LogisticRegression(), "not fitted"),
-    (LogisticRegression, "class, not a model"),
-    (lightgbm.LGBMClassifier(), "not fitted"),
-    (xgboost.XGBClassifier(), "not fitted"),
-    (42, "not a model"),
-    (None, "no model"),
-])
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (onnx_model(external=True), "another file"),
+        (onnx_model(rows=1), "fixed number of rows"),
+        (b"not onnx", "not an ONNX model"),
+        ("/does/not/exist.onnx", "cannot be read"),
+        (LogisticRegression(), "not fitted"),
+        (LogisticRegression, "class, not a model"),
+        (lightgbm.LGBMClassifier(), "not fitted"),
+        (xgboost.XGBClassifier(), "not fitted"),
+        (42, "not a model"),
+        (None, "no model"),
+    ],
+)
 def test_a_model_that_cannot_be_packed_is_refused_in_words(model, words, tmp_path):
     with pytest.raises(InvalidUsage, match=words) as refused:
         pack("m", model=model, confidence=X, into=tmp_path)

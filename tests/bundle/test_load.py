@@ -12,8 +12,18 @@ from mainstay.bundle.carried import run_carried
 from mainstay.bundle.load import LoadedVersion, assemble, load
 from mainstay.bundle.model import CodePart
 
-HEAVY = ("sklearn", "lightgbm", "xgboost", "skops", "cryptography", "pyarrow", "pandas", "onnx",
-         "scipy", "duckdb")
+HEAVY = (
+    "sklearn",
+    "lightgbm",
+    "xgboost",
+    "skops",
+    "cryptography",
+    "pyarrow",
+    "pandas",
+    "onnx",
+    "scipy",
+    "duckdb",
+)
 
 
 def test_a_serving_process_stays_small(folder, packed):
@@ -24,8 +34,9 @@ def test_a_serving_process_stays_small(folder, packed):
         "loaded.predict(loaded.extract({'matrix': np.zeros((2, 6))}))\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -69,7 +80,8 @@ def test_an_overflowing_number_is_not_an_error_here(folder, packed):
 
 def with_code(packed, folder, source: str, fingerprint: str = "c" * 64) -> LoadedVersion:
     manifest = msgspec.structs.replace(
-        packed.manifest, code=CodePart(file="code/carried.py", extract="extract"))
+        packed.manifest, code=CodePart(file="code/carried.py", extract="extract")
+    )
     module = run_carried(source.encode(), fingerprint, "code/carried.py")
     model = (folder / packed.manifest.runs.file).read_bytes()
     return assemble(model, manifest, fingerprint, module)
@@ -78,18 +90,22 @@ def with_code(packed, folder, source: str, fingerprint: str = "c" * 64) -> Loade
 GOOD = "{f'f{i}': columns['f0'] for i in range(6)}"
 
 
-@pytest.mark.parametrize(("returned", "words"), [
-    ("{'f0': columns['f0']}", "lacks f1"),
-    (f"{{**{GOOD}, 'extra': columns['f0']}}", "has extra besides"),
-    ("{f'f{i}': columns['f0'][:1] for i in range(6)}", "number of rows"),
-    (f"{{**{GOOD}, 'f3': ['x'] * len(columns['f0'])}}", "of a type"),
-    (f"{{**{GOOD}, 'f2': columns['f0'] + float('inf')}}", "infinite 'f2'"),
-    ("__import__('numpy').zeros((2, 5))", "another shape"),
-    ("[1, 2]", "dictionary of columns"),
-    ("1 / 0", "ZeroDivisionError"),
-])
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        ("{'f0': columns['f0']}", "lacks f1"),
+        (f"{{**{GOOD}, 'extra': columns['f0']}}", "has extra besides"),
+        ("{f'f{i}': columns['f0'][:1] for i in range(6)}", "number of rows"),
+        (f"{{**{GOOD}, 'f3': ['x'] * len(columns['f0'])}}", "of a type"),
+        (f"{{**{GOOD}, 'f2': columns['f0'] + float('inf')}}", "infinite 'f2'"),
+        ("__import__('numpy').zeros((2, 5))", "another shape"),
+        ("[1, 2]", "dictionary of columns"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
 def test_features_that_do_not_fit_the_version_never_reach_its_model(
-        returned, words, packed, folder):
+    returned, words, packed, folder
+):
     """S9: number, names, rows, types: what differs is named."""
     loaded = with_code(packed, folder, f"def extract(columns):\n    return {returned}\n")
     columns = {f"f{i}": np.zeros(2) for i in range(6)}
@@ -102,7 +118,8 @@ def test_the_extractor_sees_the_same_whatever_the_door(packed, folder):
     rows = np.arange(12.0).reshape(2, 6)
     named = {f"f{i}": rows[:, i] for i in range(6)}
     np.testing.assert_array_equal(
-        loaded.extract({"matrix": rows})["matrix"], loaded.extract(named)["matrix"])
+        loaded.extract({"matrix": rows})["matrix"], loaded.extract(named)["matrix"]
+    )
 
 
 def test_a_model_that_raises_is_said_to_have_failed(folder, packed):

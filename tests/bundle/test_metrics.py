@@ -29,9 +29,11 @@ def test_class_metrics_agree_with_scikit_learn(classes, decimals):
     labels = random.integers(0, classes, 300)
     positive = raw[:, 1] if classes == 2 else raw
     assert roc_auc(raw, labels) == pytest.approx(
-        oracle.roc_auc_score(labels, positive, multi_class="ovr"))
+        oracle.roc_auc_score(labels, positive, multi_class="ovr")
+    )
     assert log_loss(raw, labels) == pytest.approx(
-        oracle.log_loss(labels, raw, labels=list(range(classes))))
+        oracle.log_loss(labels, raw, labels=list(range(classes)))
+    )
     output = Probability(classes=tuple(map(str, range(classes))))
     chosen = (raw[:, 1] >= 0.5).astype(int) if classes == 2 else raw.argmax(axis=1)
     assert measure(output, raw, labels)["accuracy"] == oracle.accuracy_score(labels, chosen)
@@ -45,7 +47,8 @@ def test_unknown_labels_are_left_out_and_one_class_has_no_area():
     assert "roc_auc" not in found
     assert measure(output, raw, np.array([-1, -1, -1])) == {}
     assert measure(Label(classes=("a", "b")), np.array([0, 1]), np.array([0, 0])) == {
-        "accuracy": 0.5}
+        "accuracy": 0.5
+    }
 
 
 def test_number_metrics_agree_with_scikit_learn():

@@ -32,8 +32,9 @@ from tests.bundle import carried_code
 
 
 def again(data, into, **more) -> Packed:
-    return pack("fraud", model=data.model, confidence=(data.rows[:60], data.labels[:60]),
-                into=into, **more)
+    return pack(
+        "fraud", model=data.model, confidence=(data.rows[:60], data.labels[:60]), into=into, **more
+    )
 
 
 def test_the_same_inputs_at_the_same_time_are_the_same_version(data, tmp_path):
@@ -86,8 +87,10 @@ def test_rows_may_come_in_any_form_and_keep_the_order_of_their_columns(form, dat
     rows = data.rows[:50]
     columns = {name: rows[:, place] for place, name in enumerate(NAMES)}
     given = {
-        "dict": lambda: columns, "pandas": lambda: pd.DataFrame(columns),
-        "polars": lambda: pl.DataFrame(columns), "arrow": lambda: pa.table(columns),
+        "dict": lambda: columns,
+        "pandas": lambda: pd.DataFrame(columns),
+        "polars": lambda: pl.DataFrame(columns),
+        "arrow": lambda: pa.table(columns),
         "list": rows.tolist,
     }[form]()
     packed = pack("m", model=data.model, confidence=given, into=tmp_path)
@@ -96,7 +99,8 @@ def test_rows_may_come_in_any_form_and_keep_the_order_of_their_columns(form, dat
     loaded = load(unpack(packed.file, tmp_path / "cache").folder, packed.fingerprint)
     assert tuple(loaded.manifest.contract.inputs) == expected
     np.testing.assert_allclose(
-        loaded.predict(loaded.extract({"matrix": rows})), data.model.predict_proba(rows), atol=1e-5)
+        loaded.predict(loaded.extract({"matrix": rows})), data.model.predict_proba(rows), atol=1e-5
+    )
 
 
 def test_the_extractor_travels_and_gives_the_same_features(tmp_path, key):
@@ -104,13 +108,20 @@ def test_the_extractor_travels_and_gives_the_same_features(tmp_path, key):
     columns = {"a": np.linspace(-3, 3, 40), "b": np.array(["x y", "z"] * 20, dtype=object)}
     made = carried_code.features(columns)
     model = LinearRegression().fit(np.column_stack(list(made.values())), columns["a"])
-    packed = pack("m", model=model, features=carried_code.features, confidence=columns,
-                  sign_with=key, into=tmp_path)
+    packed = pack(
+        "m",
+        model=model,
+        features=carried_code.features,
+        confidence=columns,
+        sign_with=key,
+        into=tmp_path,
+    )
     assert packed.manifest.code.extract == "features"
     loaded = load(unpack(packed.file, tmp_path / "cache").folder, packed.fingerprint)
     assert loaded.extracts
     np.testing.assert_allclose(
-        loaded.extract(columns)["matrix"], np.column_stack(list(made.values())), rtol=1e-6)
+        loaded.extract(columns)["matrix"], np.column_stack(list(made.values())), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("model", [carried_code.Threshold(0.25), carried_code.Sum()])
@@ -131,10 +142,16 @@ def test_a_plain_model_travels_as_source_and_state(model, tmp_path, data):
 
 def lookup_contract(**more) -> Contract:
     return Contract(
-        model="m", inputs={"x": Number(), "account": Text()}, output=NumberOutput(),
-        context={"accounts": FromLookup(
-            lookup="ages", key="account", fields={"age": Integer()}, otherwise={"age": 0})},
-        lookups={"ages": FunctionSource(function="ages")}, **more,
+        model="m",
+        inputs={"x": Number(), "account": Text()},
+        output=NumberOutput(),
+        context={
+            "accounts": FromLookup(
+                lookup="ages", key="account", fields={"age": Integer()}, otherwise={"age": 0}
+            )
+        },
+        lookups={"ages": FunctionSource(function="ages")},
+        **more,
     )
 
 
@@ -147,16 +164,32 @@ def with_age(columns):
 
 
 def test_context_and_lookups_travel(tmp_path):
-    rows = {"x": np.arange(9.0), "account": np.array(["a", "bb", "ccc"] * 3, dtype=object),
-            "accounts.age": np.arange(9)}
+    rows = {
+        "x": np.arange(9.0),
+        "account": np.array(["a", "bb", "ccc"] * 3, dtype=object),
+        "accounts.age": np.arange(9),
+    }
     model = LinearRegression().fit(np.column_stack([rows["x"], rows["accounts.age"]]), rows["x"])
-    packed = pack("m", model=model, contract=lookup_contract(), features=with_age,
-                  lookups={"ages": ages}, confidence=rows, into=tmp_path)
+    packed = pack(
+        "m",
+        model=model,
+        contract=lookup_contract(),
+        features=with_age,
+        lookups={"ages": ages},
+        confidence=rows,
+        into=tmp_path,
+    )
     loaded = load(unpack(packed.file, tmp_path / "cache").folder, packed.fingerprint)
     assert loaded.lookup("ages")(["xyz"]) == {"xyz": {"age": 3}}
     with pytest.raises(InvalidUsage, match="'ages' was not handed over"):
-        pack("m", model=model, contract=lookup_contract(), features=with_age, confidence=rows,
-             into=tmp_path)
+        pack(
+            "m",
+            model=model,
+            contract=lookup_contract(),
+            features=with_age,
+            confidence=rows,
+            into=tmp_path,
+        )
 
 
 def test_classes_in_another_order_are_put_right(data, tmp_path):
@@ -164,19 +197,27 @@ def test_classes_in_another_order_are_put_right(data, tmp_path):
     words = np.where(data.labels == 1, "fraud", "ok")
     model = LogisticRegression().fit(data.rows, words)
     contract = Contract(
-        model="m", inputs={f"f{i}": Number() for i in range(6)},
-        output=Probability(classes=("ok", "fraud")))
-    packed = pack("m", model=model, contract=contract, confidence=(data.rows, words),
-                  into=tmp_path)
+        model="m",
+        inputs={f"f{i}": Number() for i in range(6)},
+        output=Probability(classes=("ok", "fraud")),
+    )
+    packed = pack("m", model=model, contract=contract, confidence=(data.rows, words), into=tmp_path)
     assert packed.manifest.runs.order == (1, 0)
     assert packed.manifest.card.metrics["roc_auc"] > 0.9
     loaded = load(unpack(packed.file, tmp_path / "cache").folder, packed.fingerprint)
     np.testing.assert_allclose(
         loaded.predict({"matrix": data.rows.astype(np.float32)}),
-        model.predict_proba(data.rows)[:, ::-1], atol=1e-5)
+        model.predict_proba(data.rows)[:, ::-1],
+        atol=1e-5,
+    )
     with pytest.raises(InvalidUsage, match="not the model's"):
-        pack("m", model=model, confidence=data.rows, into=tmp_path, contract=msgspec.structs.
-             replace(contract, output=Probability(classes=("good", "bad"))))
+        pack(
+            "m",
+            model=model,
+            confidence=data.rows,
+            into=tmp_path,
+            contract=msgspec.structs.replace(contract, output=Probability(classes=("good", "bad"))),
+        )
 
 
 def test_a_wrong_end_to_end_example_is_refused(data, tmp_path):
@@ -221,25 +262,52 @@ MISTAKES = {
     "not rows": ({"confidence": "data.csv"}, "holds no rows"),
     "classes": ({"classes": ["a"]}, "another number of classes"),
     "lookups": ({"lookups": {"x": len}}, "no source"),
-    "facts": ({"contract": Contract(
-        model="fraud", inputs={f"f{i}": Number() for i in range(6)}, facts=Facts(features=5),
-        output=Probability(classes=("0", "1")))}, "another number of features"),
-    "output": ({"contract": Contract(
-        model="fraud", inputs={f"f{i}": Number() for i in range(6)}, output=NumberOutput())},
-        "output is a number"),
-    "other model": ({"contract": Contract(
-        model="spam", inputs={"f0": Number()}, output=NumberOutput())}, "another model"),
-    "range": ({"contract": Contract(
-        model="fraud", inputs={f"f{i}": Number(min=100) for i in range(6)},
-        output=Probability(classes=("0", "1")))}, "the contract refuses"),
+    "facts": (
+        {
+            "contract": Contract(
+                model="fraud",
+                inputs={f"f{i}": Number() for i in range(6)},
+                facts=Facts(features=5),
+                output=Probability(classes=("0", "1")),
+            )
+        },
+        "another number of features",
+    ),
+    "output": (
+        {
+            "contract": Contract(
+                model="fraud", inputs={f"f{i}": Number() for i in range(6)}, output=NumberOutput()
+            )
+        },
+        "output is a number",
+    ),
+    "other model": (
+        {"contract": Contract(model="spam", inputs={"f0": Number()}, output=NumberOutput())},
+        "another model",
+    ),
+    "range": (
+        {
+            "contract": Contract(
+                model="fraud",
+                inputs={f"f{i}": Number(min=100) for i in range(6)},
+                output=Probability(classes=("0", "1")),
+            )
+        },
+        "the contract refuses",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", MISTAKES)
 def test_each_mistake_is_told_in_its_own_terms(case, data, tmp_path):
     more, words = MISTAKES[case]
-    arguments = {"name": "fraud", "model": data.model, "confidence": data.rows[:20],
-                 "into": tmp_path, **more}
+    arguments = {
+        "name": "fraud",
+        "model": data.model,
+        "confidence": data.rows[:20],
+        "into": tmp_path,
+        **more,
+    }
     with pytest.raises((InvalidUsage, InvalidContract), match=words) as refused:
         pack(arguments.pop("name"), **arguments)
     assert refused.value.field

@@ -20,23 +20,31 @@ def files(tmp_path):
     frame.to_parquet(tmp_path / "rows.parquet")
     np.savez(tmp_path / "rows.npz", X=X, y=labels)
     (tmp_path / "m.contract.yaml").write_text(
-        "model: m\ninputs:\n" + "".join(f"  {n}: {{type: number}}\n" for n in "wxyz")
-        + "output: {type: probability, classes: [a, b]}\n")
+        "model: m\ninputs:\n"
+        + "".join(f"  {n}: {{type: number}}\n" for n in "wxyz")
+        + "output: {type: probability, classes: [a, b]}\n"
+    )
     return tmp_path
 
 
 @pytest.mark.parametrize("rows", ["rows.csv", "rows.npz", "rows.parquet"])
 def test_a_model_a_contract_and_rows_make_a_version(files, rows):
-    packed = pack_files(files / "model.onnx", contract=files / "m.contract.yaml",
-                        confidence=files / rows, into=files, classes=["a", "b"])
+    packed = pack_files(
+        files / "model.onnx",
+        contract=files / "m.contract.yaml",
+        confidence=files / rows,
+        into=files,
+        classes=["a", "b"],
+    )
     assert packed.manifest.model == "m"
     assert packed.manifest.card.metrics["accuracy"] > 0.9
 
 
 def test_cells_are_read_by_the_kind_of_their_column(tmp_path):
     (tmp_path / "r.csv").write_text("id,ok,n,label\n007,true,1.5,1\n,,,0\n")
-    contract = Contract(model="m", output=NumberOutput(), inputs={
-        "id": Text(), "ok": Boolean(), "n": Number()})
+    contract = Contract(
+        model="m", output=NumberOutput(), inputs={"id": Text(), "ok": Boolean(), "n": Number()}
+    )
     columns, labels = read_rows_file(tmp_path / "r.csv", "label", contract)
     assert columns["id"].tolist() == ["007", None]
     np.testing.assert_array_equal(columns["ok"], [1, np.nan])
@@ -44,10 +52,16 @@ def test_cells_are_read_by_the_kind_of_their_column(tmp_path):
     assert labels.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("a,b\n1\n", "row 2"), ("a,a\n1,2\n", "twice"), ("a\n", "no rows"), ("", "no rows"),
-    ("n\nx\n", "row 2 of the column 'n'"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1\n", "row 2"),
+        ("a,a\n1,2\n", "twice"),
+        ("a\n", "no rows"),
+        ("", "no rows"),
+        ("n\nx\n", "row 2 of the column 'n'"),
+    ],
+)
 def test_a_broken_file_of_rows_is_told(tmp_path, text, words):
     (tmp_path / "r.csv").write_text(text)
     contract = Contract(model="m", output=NumberOutput(), inputs={"n": Number()})

@@ -41,7 +41,8 @@ def test_code_needs_a_trusted_signature(packed: Packed, key: Path, tmp_path: Pat
     with pytest.raises(InvalidBundle, match="not trusted here"):
         check_signature(coded, packed.fingerprint, signature, [other])
     sourced = msgspec.structs.replace(
-        packed.manifest, runs=msgspec.structs.replace(packed.manifest.runs, format="source"))
+        packed.manifest, runs=msgspec.structs.replace(packed.manifest.runs, format="source")
+    )
     with pytest.raises(InvalidBundle, match="nobody signed it"):
         check_signature(sourced, packed.fingerprint, None, [public])
 
@@ -56,11 +57,18 @@ def test_plain_data_needs_none_but_a_wrong_one_is_refused(packed: Packed, key: P
     for wrong in (flipped, "", "zz", signature.signature[:-2]):
         with pytest.raises(InvalidBundle):
             check_signature(
-                packed.manifest, packed.fingerprint,
-                Signature(key=signature.key, signature=wrong), [public])
+                packed.manifest,
+                packed.fingerprint,
+                Signature(key=signature.key, signature=wrong),
+                [public],
+            )
     with pytest.raises(InvalidBundle):
-        check_signature(packed.manifest, packed.fingerprint,
-                        Signature(key="mainstay-ed25519:00", signature=signature.signature), [])
+        check_signature(
+            packed.manifest,
+            packed.fingerprint,
+            Signature(key="mainstay-ed25519:00", signature=signature.signature),
+            [],
+        )
 
 
 def test_a_signature_travels_in_the_folder(folder: Path, packed: Packed, key: Path):

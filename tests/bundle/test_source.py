@@ -39,11 +39,14 @@ def test_constants_keep_every_bit():
     assert module.WORD == carried_code.WORD
 
 
-@pytest.mark.parametrize(("function", "named"), [
-    (carried_code.locked, "LOCK"),
-    (carried_code.around(2), "factor"),
-    (carried_code.nameless, "lambda"),
-])
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (carried_code.locked, "LOCK"),
+        (carried_code.around(2), "factor"),
+        (carried_code.nameless, "lambda"),
+    ],
+)
 def test_what_cannot_be_carried_is_named(function, named):
     with pytest.raises(InvalidUsage, match=named) as refused:
         function_source(function)

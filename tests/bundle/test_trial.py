@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mainstay.base.errors import InvalidBundle
-from mainstay.bundle.archive import fingerprint_of, write_archive
+from mainstay.bundle.archive import write_archive
 from mainstay.bundle.assets import (
     CONFIDENCE_FILE,
     END_TO_END_FILE,
@@ -17,6 +17,7 @@ from mainstay.bundle.assets import (
     decode_examples,
     encode_examples,
 )
+from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.model import CodePart
 from mainstay.bundle.trial import TrialLimits, run_trial, try_out
 from mainstay.contract.model import Assets as ContractAssets
@@ -40,8 +41,12 @@ def altered(folder: Path, packed, into: Path, files=None, **changes) -> tuple[Pa
 def with_extractor(folder, packed, tmp_path, body: str) -> tuple[Path, str]:
     source = f"import os, socket, sys\ndef extract(columns):\n    {body}\n    return columns\n"
     return altered(
-        folder, packed, tmp_path / "x.mainstay", {"code/carried.py": source.encode()},
-        code=CodePart(file="code/carried.py", extract="extract"))
+        folder,
+        packed,
+        tmp_path / "x.mainstay",
+        {"code/carried.py": source.encode()},
+        code=CodePart(file="code/carried.py", extract="extract"),
+    )
 
 
 def test_a_good_bundle_is_measured(folder, packed):
@@ -55,13 +60,16 @@ def test_a_good_bundle_is_measured(folder, packed):
     assert result.bundle_bytes > 1000
 
 
-@pytest.mark.parametrize(("body", "words"), [
-    ("os.kill(os.getpid(), 11)", "SIGSEGV"),
-    ("os._exit(0)", "exit status 0"),
-    ("sys.exit(3)", "ended the process|first run"),
-    ("raise RuntimeError('no such table')", "no such table"),
-    ("bytearray(1 << 40)", "memory|MemoryError"),
-])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("os.kill(os.getpid(), 11)", "SIGSEGV"),
+        ("os._exit(0)", "exit status 0"),
+        ("sys.exit(3)", "ended the process|first run"),
+        ("raise RuntimeError('no such table')", "no such table"),
+        ("bytearray(1 << 40)", "memory|MemoryError"),
+    ],
+)
 def test_whatever_a_bundle_does_it_does_alone(body, words, folder, packed, tmp_path):
     """S9: crash, exit, exception, greed: refused in words, and this process is alive to tell."""
     changed, fingerprint = with_extractor(folder, packed, tmp_path, body)
@@ -71,14 +79,19 @@ def test_whatever_a_bundle_does_it_does_alone(body, words, folder, packed, tmp_p
 
 def test_a_bundle_that_hangs_is_ended(folder, packed, tmp_path):
     changed, fingerprint = with_extractor(
-        folder, packed, tmp_path, "print('begun', flush=True); __import__('threading').Event().wait()")
+        folder,
+        packed,
+        tmp_path,
+        "print('begun', flush=True); __import__('threading').Event().wait()",
+    )
     with pytest.raises(InvalidBundle, match=r"in time(.|\n)*begun"):
         try_out(changed, fingerprint, TrialLimits(seconds=3))
 
 
 def test_noise_on_stdout_is_not_a_verdict(folder, packed, tmp_path):
     changed, fingerprint = with_extractor(
-        folder, packed, tmp_path, "print('{\"result\": {}}', flush=True); os._exit(0)")
+        folder, packed, tmp_path, "print('{\"result\": {}}', flush=True); os._exit(0)"
+    )
     with pytest.raises(InvalidBundle, match="ended the process"):
         try_out(changed, fingerprint)
 
@@ -86,18 +99,19 @@ def test_noise_on_stdout_is_not_a_verdict(folder, packed, tmp_path):
 def test_secrets_of_the_parent_are_not_handed_down(folder, packed, tmp_path, monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
     changed, fingerprint = with_extractor(
-        folder, packed, tmp_path, "assert 'DATABASE_PASSWORD' not in os.environ")
+        folder, packed, tmp_path, "assert 'DATABASE_PASSWORD' not in os.environ"
+    )
     try_out(changed, fingerprint)
 
 
 def test_a_wrong_example_is_named_with_what_came_and_what_should(folder, packed, tmp_path):
     """S8: one wrong end-to-end example: not served."""
     inputs = {f"f{i}": np.zeros(2) for i in range(6)}
-    for expected in (np.array([[0.5, 0.5], [2.0, -1.0]]),
-                     np.array(["fraud", "ok"], dtype=object)):
+    for expected in (np.array([[0.5, 0.5], [2.0, -1.0]]), np.array(["fraud", "ok"], dtype=object)):
         asset = encode_examples(Examples(inputs=inputs, expected=expected))
         changed, fingerprint = altered(
-            folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: asset})
+            folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: asset}
+        )
         with pytest.raises(InvalidBundle, match=r"end-to-end example \d is answered wrong") as no:
             try_out(changed, fingerprint)
         assert no.value.got
@@ -108,7 +122,8 @@ def test_a_wrong_example_is_named_with_what_came_and_what_should(folder, packed,
 def test_a_bundle_without_examples_is_refused(folder, packed, tmp_path):
     empty = encode_examples(Examples(inputs={"f0": np.zeros(0)}, expected=np.zeros((0, 2))))
     changed, fingerprint = altered(
-        folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: empty})
+        folder, packed, tmp_path / "x.mainstay", {END_TO_END_FILE: empty}
+    )
     with pytest.raises(InvalidBundle, match="empty"):
         try_out(changed, fingerprint)
 
@@ -118,23 +133,27 @@ def held_to(packed, **assets):
     return msgspec.structs.replace(packed.manifest.contract, assets=ContractAssets(**assets))
 
 
-def test_a_metric_outside_its_range_is_refused_with_figure_range_and_rows(
-    folder, packed, tmp_path
-):
+def test_a_metric_outside_its_range_is_refused_with_figure_range_and_rows(folder, packed, tmp_path):
     """S8: metric, figure, range and rows are named; inside the range the same version passes."""
     figure = packed.manifest.card.metrics["accuracy"]
     for range_ in ((0.0, figure - 0.01), (figure + 0.01, 1.0)):
         changed, fingerprint = altered(
-            folder, packed, tmp_path / "x.mainstay",
-            contract=held_to(packed, metric="accuracy", acceptable=range_))
+            folder,
+            packed,
+            tmp_path / "x.mainstay",
+            contract=held_to(packed, metric="accuracy", acceptable=range_),
+        )
         words = rf"accuracy is {figure:.4g} on 100 labelled rows; acceptable is {range_[0]:.4g}"
         with pytest.raises(InvalidBundle, match=words) as no:
             try_out(changed, fingerprint)
         assert no.value.field == CONFIDENCE_FILE
         assert no.value.got == pytest.approx(figure)
     changed, fingerprint = altered(
-        folder, packed, tmp_path / "x.mainstay",
-        contract=held_to(packed, metric="accuracy", acceptable=(figure, figure)))
+        folder,
+        packed,
+        tmp_path / "x.mainstay",
+        contract=held_to(packed, metric="accuracy", acceptable=(figure, figure)),
+    )
     assert try_out(changed, fingerprint).confidence_rows == 100
 
 
@@ -175,7 +194,8 @@ def test_assets_that_prove_nothing_are_refused(file, asset, words, folder, packe
     data = asset if isinstance(asset, bytes) else encode_examples(asset)
     contract = held_to(packed, metric="roc_auc", acceptable=(0.0, 1.0))
     changed, fingerprint = altered(
-        folder, packed, tmp_path / "x.mainstay", {file: data}, contract=contract)
+        folder, packed, tmp_path / "x.mainstay", {file: data}, contract=contract
+    )
     with pytest.raises(InvalidBundle, match=words) as no:
         run_trial(changed, fingerprint)  # in this process: what a child would say, sooner
     assert no.value.field == file
@@ -189,7 +209,8 @@ def test_a_first_impression_that_disappoints_is_named(folder, packed, tmp_path):
         words = np.array(["fraud", second], dtype=object)
         asset = encode_examples(Examples(inputs=rows, expected=words))
         changed, fingerprint = altered(
-            folder, packed, tmp_path / "x.mainstay", {FIRST_IMPRESSIONS_FILE: asset})
+            folder, packed, tmp_path / "x.mainstay", {FIRST_IMPRESSIONS_FILE: asset}
+        )
         if fits:
             assert run_trial(changed, fingerprint).first_impressions_rows == 2
             continue

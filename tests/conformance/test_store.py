@@ -23,8 +23,12 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Packed]:
     rows = np.arange(40.0).reshape(20, 2) % 7
     into = tmp_path_factory.mktemp("bundles")
     return [
-        pack("line", model=LinearRegression().fit(rows, rows @ [1, slope]), confidence=rows,
-             into=into)
+        pack(
+            "line",
+            model=LinearRegression().fit(rows, rows @ [1, slope]),
+            confidence=rows,
+            into=into,
+        )
         for slope in (2, 3)
     ]
 

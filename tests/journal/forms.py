@@ -47,8 +47,11 @@ def layouts(draw: st.DrawFn) -> Layout:
     names = st.lists(_NAMES, unique_by=str.casefold, min_size=1, max_size=3).map(tuple)
     return Layout(
         fingerprint=draw(st.text("0123456789abcdef", min_size=4, max_size=4)),
-        model=draw(_NAMES), number=draw(st.integers(1, 9)), inputs=draw(names),
-        features=draw(names), outputs=draw(names),
+        model=draw(_NAMES),
+        number=draw(st.integers(1, 9)),
+        inputs=draw(names),
+        features=draw(names),
+        outputs=draw(names),
     )
 
 
@@ -89,18 +92,26 @@ def _run(draw: st.DrawFn, first: int, rows: int, layout: Layout) -> DecisionBatc
     per_row = st.lists(short_text, min_size=rows, max_size=rows).map(tuple)
     waited = st.lists(st.integers(0, 2**62), min_size=rows, max_size=rows).map(tuple)
     return DecisionBatch(
-        fingerprint=layout.fingerprint, route=draw(st.integers(0, 2**40)), door="grpc",
+        fingerprint=layout.fingerprint,
+        route=draw(st.integers(0, 2**40)),
+        door="grpc",
         time_ms=draw(st.sampled_from((0, TIME_MS, TIME_MS + 1, TIME_MS + 86_400_000))),
-        incarnation=7, first_sequence=first, rows=rows,
+        incarnation=7,
+        first_sequence=first,
+        rows=rows,
         callers=draw(per_row | short_text.map(lambda caller: (caller,))),
         requests=draw(st.just(()) | per_row),
-        inputs=group(len(layout.inputs), "<f8"), context=draw(st.just(b"") | columns(rows).map(encode)),
-        features=group(len(layout.features), "<f4"), outputs=encode({"output": output}),
-        statuses=bytes(draw(st.lists(st.integers(0, len(STATUSES) - 1), min_size=rows,
-                                     max_size=rows))),
+        inputs=group(len(layout.inputs), "<f8"),
+        context=draw(st.just(b"") | columns(rows).map(encode)),
+        features=group(len(layout.features), "<f4"),
+        outputs=encode({"output": output}),
+        statuses=bytes(
+            draw(st.lists(st.integers(0, len(STATUSES) - 1), min_size=rows, max_size=rows))
+        ),
         reasons=draw(st.dictionaries(st.integers(0, rows - 1), short_text)),
         waited_ns=draw(st.just(()) | waited),
         steps_ns=draw(st.dictionaries(short_text, st.integers(0, 2**62), max_size=2)),
         arm=draw(st.sampled_from(("live", "share", "shadow", "named"))),
-        propensity=draw(st.floats(0, 1)), shadows=draw(st.just(()) | per_row),
+        propensity=draw(st.floats(0, 1)),
+        shadows=draw(st.just(()) | per_row),
     )

@@ -23,7 +23,9 @@ class Place:
             spool: Spool = MemorySpool(self._log, incarnation)
         else:
             spool = DiskSpool(
-                self._folder / "spool", incarnation, clock=clock or ManualClock(),
+                self._folder / "spool",
+                incarnation,
+                clock=clock or ManualClock(),
                 free=lambda _folder: 1 << 40,
             )
         for layout in (FRAUD, FRAUD_2, CHURN):

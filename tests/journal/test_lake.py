@@ -19,8 +19,11 @@ from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch, event
 
 DAY_MS = 86_400_000
 RUNS = [
-    batch(0), batch(4, layout=FRAUD_2), batch(8, layout=CHURN),
-    batch(12, time_ms=TIME_MS + DAY_MS), batch(16, 2),
+    batch(0),
+    batch(4, layout=FRAUD_2),
+    batch(8, layout=CHURN),
+    batch(12, time_ms=TIME_MS + DAY_MS),
+    batch(16, 2),
 ]
 COUNT = "SELECT count(*) AS n, count(DISTINCT id) AS ids FROM decisions"
 
@@ -37,8 +40,9 @@ def journal(tmp_path: Path) -> DiskJournal:
 @pytest.fixture
 def name(tmp_path: Path) -> str:
     """A closed piece with all of `RUNS` and two events."""
-    spool = DiskSpool(tmp_path / "spool", 7, clock=ManualClock(),
-                      breath=SpoolLimits(free_disk_bytes=0))
+    spool = DiskSpool(
+        tmp_path / "spool", 7, clock=ManualClock(), breath=SpoolLimits(free_disk_bytes=0)
+    )
     for layout in (FRAUD, FRAUD_2, CHURN):
         spool.describe(layout)
     spool.append([*RUNS, event("e1"), event("e2", "a/b..")])
@@ -57,14 +61,22 @@ def assert_whole(journal: DiskJournal) -> None:
     """Every row and event once, by query and by id."""
     assert journal.query(COUNT).to_pylist() == [{"n": 18, "ids": 18}]
     assert journal.query("SELECT id FROM events ORDER BY id").column("id").to_pylist() == [
-        "e1", "e2"]
+        "e1",
+        "e2",
+    ]
     for run in RUNS:
         identity = str(DecisionId(run.time_ms, 7, run.first_sequence + 1))
         assert journal.run_of(identity)[0] == run
 
 
-STEPS = ["locked", *(f"file {n} written" for n in range(1, 7)), "marker written",
-         "marker renamed", "marker on disk", "piece removed"]
+STEPS = [
+    "locked",
+    *(f"file {n} written" for n in range(1, 7)),
+    "marker written",
+    "marker renamed",
+    "marker on disk",
+    "piece removed",
+]
 
 
 def test_the_steps_are_those_that_the_next_test_dies_at(tmp_path: Path, name: str):
@@ -73,10 +85,14 @@ def test_the_steps_are_those_that_the_next_test_dies_at(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("deaths", [*([step] for step in STEPS), STEPS, STEPS[::-1]], ids=str)
 def test_none_lost_none_twice_wherever_it_dies(
-    tmp_path: Path, name: str, journal: DiskJournal, deaths: list[str],
+    tmp_path: Path,
+    name: str,
+    journal: DiskJournal,
+    deaths: list[str],
 ):
     """Die at one step, or at one after the other, then go on: readers never notice."""
     for last in deaths:
+
         def step(done: str, last: str = last) -> None:
             if done == last:
                 raise Killed
@@ -89,16 +105,20 @@ def test_none_lost_none_twice_wherever_it_dies(
     assert_whole(journal)
     assert list((tmp_path / "spool").iterdir()) == []
     marker = Lake(tmp_path / "lake").markers()[0]
-    on_disk = {str(path.relative_to(tmp_path / "lake"))
-               for path in (tmp_path / "lake").rglob("*.parquet")}
+    on_disk = {
+        str(path.relative_to(tmp_path / "lake")) for path in (tmp_path / "lake").rglob("*.parquet")
+    }
     assert on_disk == {file.path for file in marker.files}
     assert not list((tmp_path / "lake").rglob("*.part"))
 
 
 def test_what_has_a_marker_is_never_sealed_again(
-    tmp_path: Path, name: str, journal: DiskJournal,
+    tmp_path: Path,
+    name: str,
+    journal: DiskJournal,
 ):
     """Readers may have opened its files: they stay as they are, and only the piece goes."""
+
     def die(step: str) -> None:
         if step == "marker on disk":
             raise Killed
@@ -148,9 +168,12 @@ def test_two_who_seal_at_once_seal_once(tmp_path: Path, name: str, journal: Disk
 
 
 def test_a_reader_sees_every_row_once_while_others_seal(
-    tmp_path: Path, name: str, journal: DiskJournal,
+    tmp_path: Path,
+    name: str,
+    journal: DiskJournal,
 ):
     """At every step of a sealing, a query and a look-up see the same."""
+
     def meanwhile(_step: str) -> None:
         assert_whole(DiskJournal(tmp_path / "spool", tmp_path / "lake"))
 
@@ -186,7 +209,10 @@ def test_a_question_asked_in_the_middle_of_many_sealings_counts_right(tmp_path: 
 
 
 def test_a_piece_that_cannot_be_read_stops_nobody(
-    tmp_path: Path, name: str, journal: DiskJournal, caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    name: str,
+    journal: DiskJournal,
+    caplog: pytest.LogCaptureFixture,
 ):
     """L7: it is kept for a person to look at, and said loudly."""
     log = tmp_path / "spool" / f"{name}.piece-wal"
@@ -218,7 +244,9 @@ def test_a_damaged_lake_says_which_file(tmp_path: Path, name: str, journal: Disk
 
 
 def test_runs_that_lie_in_two_row_groups_are_found_whole(
-    tmp_path: Path, journal: DiskJournal, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    journal: DiskJournal,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """L3: wherever Parquet happens to cut."""
     monkeypatch.setattr("mainstay.journal.lake._ROW_GROUP", 3)

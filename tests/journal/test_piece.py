@@ -79,7 +79,11 @@ def test_a_cut_or_flipped_log_reads_as_a_prefix(data, whole: Path, tmp_path_fact
 @settings(max_examples=40, deadline=None)
 @given(place=st.integers(0, 4095), flip=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_main_file_never_crashes_a_reader(
-    place: int, flip: int, cut: bool, whole: Path, tmp_path_factory,
+    place: int,
+    flip: int,
+    cut: bool,
+    whole: Path,
+    tmp_path_factory,
 ):
     """L7: all is read or nothing, and what cannot be read is left as it is."""
     folder = tmp_path_factory.mktemp("head")
@@ -163,30 +167,63 @@ GOLDEN_LAYOUT = bytes.fromhex(
 
 def golden_batch() -> DecisionBatch:
     return DecisionBatch(
-        fingerprint="ab", route=2, door="http", time_ms=TIME_MS, incarnation=7, first_sequence=5,
-        rows=2, callers=("ann", "bob"), requests=("r1", "r2"),
+        fingerprint="ab",
+        route=2,
+        door="http",
+        time_ms=TIME_MS,
+        incarnation=7,
+        first_sequence=5,
+        rows=2,
+        callers=("ann", "bob"),
+        requests=("r1", "r2"),
         inputs=encode({"matrix": np.array([[1.5, -2.0], [0.0, 3.25]])}),
         context=encode({"note": np.array(["x", None], dtype=object)}),
         features=encode({"f": np.array([1, 2], dtype=np.float32)}),
         outputs=encode({"output": np.array([0.25, 0.75], dtype=np.float32)}),
-        statuses=b"\x00\x05", reasons={1: "not finite"}, waited_ns=(10, 20),
+        statuses=b"\x00\x05",
+        reasons={1: "not finite"},
+        waited_ns=(10, 20),
         steps_ns={"predict": 1000},
     )
 
 
 def golden_shadow() -> DecisionBatch:
     return DecisionBatch(
-        fingerprint="ab", route=2, door="http", time_ms=TIME_MS, incarnation=7, first_sequence=7,
-        rows=1, callers=("ann",), inputs=encode({"matrix": np.array([[1.5, -2.0]])}),
-        outputs=encode({"output": np.array([0.25], dtype=np.float32)}), statuses=b"\x00",
-        arm="shadow", propensity=0.5, shadows=("an id",),
+        fingerprint="ab",
+        route=2,
+        door="http",
+        time_ms=TIME_MS,
+        incarnation=7,
+        first_sequence=7,
+        rows=1,
+        callers=("ann",),
+        inputs=encode({"matrix": np.array([[1.5, -2.0]])}),
+        outputs=encode({"output": np.array([0.25], dtype=np.float32)}),
+        statuses=b"\x00",
+        arm="shadow",
+        propensity=0.5,
+        shadows=("an id",),
     )
 
 
-GOLDEN_LAYOUT_VALUE = Layout(fingerprint="ab", model="fraud", number=3, inputs=("a", "b"),
-                             features=("f",), outputs=("score",))
-GOLDEN_EVENT_VALUE = Event(id="e1", kind="route", time_ns=1, known_ns=2, model="fraud",
-                           actor="ann", subject="ab", body={"epoch": 2, "why": None})
+GOLDEN_LAYOUT_VALUE = Layout(
+    fingerprint="ab",
+    model="fraud",
+    number=3,
+    inputs=("a", "b"),
+    features=("f",),
+    outputs=("score",),
+)
+GOLDEN_EVENT_VALUE = Event(
+    id="e1",
+    kind="route",
+    time_ns=1,
+    known_ns=2,
+    model="fraud",
+    actor="ann",
+    subject="ab",
+    body={"epoch": 2, "why": None},
+)
 
 
 def test_old_pieces_stay_readable(tmp_path: Path):
@@ -201,17 +238,24 @@ def test_old_pieces_stay_readable(tmp_path: Path):
     with open_piece(tmp_path, piece_names(tmp_path)[0]) as reader:
         content = reader.content()
         assert content.runs == [
-            (golden_batch(), GOLDEN_LAYOUT_VALUE), (golden_shadow(), GOLDEN_LAYOUT_VALUE),
+            (golden_batch(), GOLDEN_LAYOUT_VALUE),
+            (golden_shadow(), GOLDEN_LAYOUT_VALUE),
         ]
         assert content.events == [GOLDEN_EVENT_VALUE]
         assert reader.find(DecisionId(TIME_MS, 7, 6)) == content.runs[0]
     piece.close()
 
 
-@pytest.mark.parametrize(("value", "golden"), [
-    (golden_batch(), GOLDEN_BATCH), (golden_shadow(), GOLDEN_SHADOW), (GOLDEN_EVENT_VALUE, GOLDEN_EVENT),
-    (GOLDEN_LAYOUT_VALUE, GOLDEN_LAYOUT),
-], ids=["batch", "shadow", "event", "layout"])
+@pytest.mark.parametrize(
+    ("value", "golden"),
+    [
+        (golden_batch(), GOLDEN_BATCH),
+        (golden_shadow(), GOLDEN_SHADOW),
+        (GOLDEN_EVENT_VALUE, GOLDEN_EVENT),
+        (GOLDEN_LAYOUT_VALUE, GOLDEN_LAYOUT),
+    ],
+    ids=["batch", "shadow", "event", "layout"],
+)
 def test_records_are_written_as_they_always_were(value, golden: bytes):
     """Whoever changes the bytes adds a golden line for the new ones beside the old."""
     assert msgspec.msgpack.encode(value) == golden

@@ -18,7 +18,8 @@ def killed_writer(folder: Path, incarnation: int, after: int) -> list[int]:
     """Start a writer, kill it after some acknowledgements; returns all that it gave."""
     writer = subprocess.Popen(
         [sys.executable, "-m", "tests.journal.writer", str(folder), str(incarnation)],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert writer.stdout is not None
     acknowledged = [int(writer.stdout.readline()) for _ in range(after)]
@@ -46,10 +47,19 @@ def test_no_acknowledged_decision_is_lost_by_kill_nine(tmp_path: Path):
             assert_found(journal, incarnation, first)
     for _ in range(2):  # Before the last sealing and after it.
         found = journal.query("SELECT incarnation, sequence, id FROM decisions")
-        seen = set(zip(found.column("incarnation").to_pylist(),
-                       found.column("sequence").to_pylist(), strict=True))
-        missing = {(incarnation, first + row) for incarnation, firsts in promised.items()
-                   for first in firsts for row in range(ROWS)} - seen
+        seen = set(
+            zip(
+                found.column("incarnation").to_pylist(),
+                found.column("sequence").to_pylist(),
+                strict=True,
+            )
+        )
+        missing = {
+            (incarnation, first + row)
+            for incarnation, firsts in promised.items()
+            for first in firsts
+            for row in range(ROWS)
+        } - seen
         assert not missing
         assert len(seen) == found.num_rows
         wrong = "input_amount != sequence * 0.5 OR output_fraud != sequence::FLOAT"

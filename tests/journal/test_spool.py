@@ -74,8 +74,14 @@ def make(tmp_path: Path, disk: Disk) -> Iterator:
     made: list[DiskSpool] = []
 
     def spool(breath: SpoolLimits = ROOMY, clock: ManualClock | None = None) -> DiskSpool:
-        new = DiskSpool(tmp_path / "spool", 7, clock=clock or ManualClock(), breath=breath,
-                        sync=disk.sync, free=disk.free)
+        new = DiskSpool(
+            tmp_path / "spool",
+            7,
+            clock=clock or ManualClock(),
+            breath=breath,
+            sync=disk.sync,
+            free=disk.free,
+        )
         new.describe(FRAUD)
         made.append(new)
         return new
@@ -191,8 +197,9 @@ def test_no_confirmation_after_a_failed_sync(make, disk, tmp_path):
     assert rows(tmp_path / "spool") == [0, 4, 16, 20]
     journal = DiskJournal(tmp_path / "spool", tmp_path / "lake")
     assert journal.seal() == 2
-    assert journal.query("SELECT DISTINCT run_first_sequence AS s FROM decisions ORDER BY s"
-                         ).column("s").to_pylist() == [0, 4, 16, 20]
+    assert journal.query(
+        "SELECT DISTINCT run_first_sequence AS s FROM decisions ORDER BY s"
+    ).column("s").to_pylist() == [0, 4, 16, 20]
     assert journal.query("SELECT * FROM events").num_rows == 0
 
 
@@ -291,7 +298,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],
-        capture_output=True, check=False,
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         if os.environ.get("CI"):
@@ -332,7 +340,9 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path):
 
 def test_the_writing_side_stays_light():
     """A serving process starts fast and small: no Parquet, no query engine."""
-    code = ("import sys, mainstay.journal.spool; "
-            "print([m for m in ('pyarrow', 'duckdb', 'sqlite3') if m in sys.modules])")
+    code = (
+        "import sys, mainstay.journal.spool; "
+        "print([m for m in ('pyarrow', 'duckdb', 'sqlite3') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -63,13 +63,21 @@ def test_missing_inputs_are_null_and_outputs_keep_their_nan():
     """A question in SQL can count what is missing, and M10 can count what is not finite."""
     values = np.array([1.0, np.nan])
     run = batch(0, 2)
-    run = DecisionBatch(**{
-        **{field: getattr(run, field) for field in run.__struct_fields__},
-        "inputs": encode({"amount": values}),
-        "outputs": encode({"output": values}),
-    })
-    layout = Layout(fingerprint=FRAUD.fingerprint, model="m", number=1, inputs=("amount",),
-                    features=("amount",), outputs=("score",))
+    run = DecisionBatch(
+        **{
+            **{field: getattr(run, field) for field in run.__struct_fields__},
+            "inputs": encode({"amount": values}),
+            "outputs": encode({"output": values}),
+        }
+    )
+    layout = Layout(
+        fingerprint=FRAUD.fingerprint,
+        model="m",
+        number=1,
+        inputs=("amount",),
+        features=("amount",),
+        outputs=("score",),
+    )
     (table,) = unfold([(run, layout)])
     assert table.column("input_amount").null_count == 1
     assert table.column("output_score").null_count == 0
@@ -85,11 +93,19 @@ def test_versions_and_forms_are_kept_apart():
 def test_a_run_that_cannot_be_read_is_kept_whole(field: str):
     """L7: it stops nobody, and nothing of it is lost."""
     good = batch(0)
-    bad = {"inputs": b"not columns", "outputs": encode({"output": np.zeros(3)}),
-           "statuses": b"\xff" * 4, "waited_ns": (1, 2), "reasons": {99: "where"}}
-    run = DecisionBatch(**{
-        **{name: getattr(good, name) for name in good.__struct_fields__}, field: bad[field],
-    })
+    bad = {
+        "inputs": b"not columns",
+        "outputs": encode({"output": np.zeros(3)}),
+        "statuses": b"\xff" * 4,
+        "waited_ns": (1, 2),
+        "reasons": {99: "where"},
+    }
+    run = DecisionBatch(
+        **{
+            **{name: getattr(good, name) for name in good.__struct_fields__},
+            field: bad[field],
+        }
+    )
     tables = unfold([(good, FRAUD), (run, FRAUD)])
     assert [table.num_rows for table in tables] == [4, 4]
     assert fold(through_parquet(tables[1])) == [(run, FRAUD)]

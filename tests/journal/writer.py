@@ -17,7 +17,8 @@ ROWS = 4
 
 def main(folder: Path, incarnation: int) -> None:
     spool = DiskSpool(
-        folder / "spool", incarnation,
+        folder / "spool",
+        incarnation,
         breath=SpoolLimits(free_disk_bytes=0, piece_bytes=60_000, sync_every_ms=10),
     )
     for layout in (FRAUD, FRAUD_2):

@@ -20,8 +20,17 @@ from tests.serve.world import contract_of
 
 @pytest.mark.parametrize(
     ("value", "unit"),
-    [(7, "7"), (7.0, "7"), (7.5, "7.5"), (None, ""), (float("nan"), ""), ("7", "7"), (True, "True"),
-     (float("inf"), "inf"), (-0.0, "0")],
+    [
+        (7, "7"),
+        (7.0, "7"),
+        (7.5, "7.5"),
+        (None, ""),
+        (float("nan"), ""),
+        ("7", "7"),
+        (True, "True"),
+        (float("inf"), "inf"),
+        (-0.0, "0"),
+    ],
 )
 def test_a_value_names_a_unit_however_it_is_written(value: Any, unit: str) -> None:
     assert unit_of(value) == unit

@@ -37,8 +37,16 @@ def arm(share: float, role: Any = "share", fingerprint: str = SHARE) -> Arm:
 
 def mixed(*arms: Arm, unit: str = "", epoch: int = 1) -> Route:
     return Route(
-        model="sum", epoch=epoch, number=1, fingerprint=LIVE, actor="ann", reason="", time_ns=0,
-        arms=arms, salt="rollout", unit=unit,
+        model="sum",
+        epoch=epoch,
+        number=1,
+        fingerprint=LIVE,
+        actor="ann",
+        reason="",
+        time_ns=0,
+        arms=arms,
+        salt="rollout",
+        unit=unit,
     )
 
 
@@ -176,9 +184,15 @@ def test_a_bad_row_refuses_the_whole_call_in_its_own_count_and_nothing_is_answer
 
     async def story() -> None:
         world = World()
-        strict = version(2, contract=contract_of(inputs={
-            "a": Number(min=-100, max=100), "b": Number(min=-100, max=5),
-        }))
+        strict = version(
+            2,
+            contract=contract_of(
+                inputs={
+                    "a": Number(min=-100, max=100),
+                    "b": Number(min=-100, max=5),
+                }
+            ),
+        )
         route = mixed(arm(0.5), unit="a")
         serving = prepared(world, route, v2=strict)
         units = [n for n in range(100) if assign(route, str(n))[0] is not None]
@@ -463,15 +477,18 @@ def test_named_columns_are_split_as_matrices_are() -> None:
             def predict(self, features: Any) -> Any:
                 return features[MATRIX][:, 0].astype(np.float64) + self.bias / 10
 
-        models = {
-            f"v{n}": Echo(contract=contract, bias=float(n), extracts=True) for n in (1, 2)
-        }
+        models = {f"v{n}": Echo(contract=contract, bias=float(n), extracts=True) for n in (1, 2)}
         serving = prepared(world, route, **models)
         countries = np.array([one, other, one, other], dtype=object)
         call = Call(
-            caller=world.call().caller, door="decide", request="r",
-            inputs={"country": countries, "n": np.arange(4)}, context={}, rows=4,
-            received_ns=0, notes={1: "late", 2: "odd"},
+            caller=world.call().caller,
+            door="decide",
+            request="r",
+            inputs={"country": countries, "n": np.arange(4)},
+            context={},
+            rows=4,
+            received_ns=0,
+            notes={1: "late", 2: "odd"},
         )
         answer = await ask(serving, call)
         wanted = [n + drawn[c] / 10 for n, c in enumerate(countries)]

@@ -112,9 +112,7 @@ def hold_rows_of_one_call(server: RunningServer, told: dict[float, tuple[int, st
     assert answer["model_version"] == str(told[USERS[0]][0])
 
 
-def hold_journal(
-    workspace: Workspace, route: Route, told: dict[float, tuple[int, str]]
-) -> None:
+def hold_journal(workspace: Workspace, route: Route, told: dict[float, tuple[int, str]]) -> None:
     """What is recorded is what was told; shadows stand beside the live decisions they repeat."""
     rows = workspace.journal.query(
         "SELECT input_a AS a, version, arm, propensity, count(*) AS n FROM decisions"

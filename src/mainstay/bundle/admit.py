@@ -40,7 +40,10 @@ def admit(
 
 
 def open_bundle(
-    bundle_file: Path, *, trusted_keys: Sequence[str], cache_folder: Path,
+    bundle_file: Path,
+    *,
+    trusted_keys: Sequence[str],
+    cache_folder: Path,
     expected: str | None = None,
 ) -> Unpacked:
     """Unpack a bundle file that may be loaded here: whole, signed where it must be, its facts true.
@@ -68,7 +71,9 @@ def check_facts(manifest: Manifest) -> None:
     if stated is not None and stated != len(manifest.features):
         raise InvalidBundle(
             "the contract states another number of features than the version has",
-            field="facts.features", rule="features", got=len(manifest.features),
+            field="facts.features",
+            rule="features",
+            got=len(manifest.features),
             expected=str(stated),
         )
     for package, versions in contract.facts.depends_on.items():
@@ -81,7 +86,9 @@ def _check_package(package: str, versions: str, contract: Contract) -> None:
     except InvalidRequirement as error:
         raise InvalidBundle(
             f"the contract depends on {package!r} in a way that cannot be read: {error}",
-            field=f"facts.depends_on.{package}", rule="depends_on", got=versions,
+            field=f"facts.depends_on.{package}",
+            rule="depends_on",
+            got=versions,
             expected="a version range such as '>=2.1,<3'",
         ) from error
     try:
@@ -89,12 +96,16 @@ def _check_package(package: str, versions: str, contract: Contract) -> None:
     except metadata.PackageNotFoundError:
         raise InvalidBundle(
             f"{contract.model} needs the package {package!r}, which is not installed here",
-            field=f"facts.depends_on.{package}", rule="depends_on", got="not installed",
+            field=f"facts.depends_on.{package}",
+            rule="depends_on",
+            got="not installed",
             expected=f"pip install '{requirement}'",
         ) from None
     if not requirement.specifier.contains(installed, prereleases=True):
         raise InvalidBundle(
             f"{contract.model} needs another version of {package!r} than is installed here",
-            field=f"facts.depends_on.{package}", rule="depends_on", got=installed,
+            field=f"facts.depends_on.{package}",
+            rule="depends_on",
+            got=installed,
             expected=str(requirement.specifier),
         )

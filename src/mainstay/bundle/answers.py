@@ -86,7 +86,9 @@ def _label_shaper(labels: tuple[str, ...]) -> Shaper:
         except KeyError as error:
             raise ModelFailed(
                 "the model answered with a class that the contract does not have",
-                rule="classes", got=error.args[0], expected="one of " + ", ".join(labels[:20]),
+                rule="classes",
+                got=error.args[0],
+                expected="one of " + ", ".join(labels[:20]),
             ) from None
 
     return shape
@@ -104,8 +106,10 @@ def label_text(value: Any) -> str:
 
 def _wrong_shape(array: npt.NDArray[Any], expected: str) -> ModelFailed:
     return ModelFailed(
-        "the model answered in a wrong shape or type", rule="output",
-        got=f"{array.dtype} in the shape {list(array.shape)}", expected=expected,
+        "the model answered in a wrong shape or type",
+        rule="output",
+        got=f"{array.dtype} in the shape {list(array.shape)}",
+        expected=expected,
     )
 
 

@@ -14,7 +14,6 @@ Nothing here interprets a member other than the manifest. Limits: 4 GiB a file (
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import struct
@@ -25,10 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import msgspec
-
 from mainstay.base import limits
 from mainstay.base.errors import InvalidBundle, StorageFailed
+from mainstay.bundle.folder import verify_folder
+from mainstay.bundle.manifest import (
+    NAME_MAX_CHARACTERS,
+    changed,
+    check_name,
+    fingerprint_of,
+    read_manifest,
+)
 from mainstay.bundle.model import MANIFEST_FILE, SIGNATURE_FILE, Manifest
 
 SUFFIX: Final = ".mainstay"
@@ -41,9 +46,6 @@ _PLAIN_FILE: Final = 0o100644 << 16
 _SIZE_MAX: Final = min(limits.BUNDLE_MAX_BYTES, 0xFFFF_FFFF)
 _SIGNATURE_MAX_BYTES: Final = 4096
 _CHUNK: Final = 1 << 20
-_NAME_MAX: Final = 200
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,7}")
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +67,38 @@ class _Member:
     def local(self) -> bytes:
         """The header in front of the member."""
         raw = self.name.encode("ascii")
-        return _LOCAL.pack(
-            b"PK\x03\x04", 20, 0, 0, 0, _DOS_DATE, self.crc, self.size, self.size, len(raw), 0
-        ) + raw
+        return (
+            _LOCAL.pack(
+                b"PK\x03\x04", 20, 0, 0, 0, _DOS_DATE, self.crc, self.size, self.size, len(raw), 0
+            )
+            + raw
+        )
 
     def central(self) -> bytes:
         """The entry in the directory at the end."""
         raw = self.name.encode("ascii")
-        return _CENTRAL.pack(
-            b"PK\x01\x02", 0x0314, 20, 0, 0, 0, _DOS_DATE, self.crc, self.size, self.size,
-            len(raw), 0, 0, 0, 0, _PLAIN_FILE, self.offset,
-        ) + raw
-
-
-def fingerprint_of(manifest: bytes) -> str:
-    """The fingerprint of a version: the SHA-256 of the bytes of its manifest."""
-    return hashlib.sha256(manifest).hexdigest()
-
-
-def is_fingerprint(text: str) -> bool:
-    """Whether this is a whole fingerprint, and so safe as the name of a file."""
-    return _FINGERPRINT.fullmatch(text) is not None
+        return (
+            _CENTRAL.pack(
+                b"PK\x01\x02",
+                0x0314,
+                20,
+                0,
+                0,
+                0,
+                _DOS_DATE,
+                self.crc,
+                self.size,
+                self.size,
+                len(raw),
+                0,
+                0,
+                0,
+                0,
+                _PLAIN_FILE,
+                self.offset,
+            )
+            + raw
+        )
 
 
 def write_archive(folder: Path, into: Path) -> str:
@@ -116,7 +129,10 @@ def _write_member(out: BinaryIO, name: str, source: Path) -> _Member:
             size += len(chunk)
         if out.tell() + size > _SIZE_MAX:
             raise InvalidBundle(
-                "the bundle is too large", field=name, rule="size", got=out.tell() + size,
+                "the bundle is too large",
+                field=name,
+                rule="size",
+                got=out.tell() + size,
                 expected=f"at most {_SIZE_MAX} bytes in all",
             )
         member = _Member(name, crc, size, out.tell())
@@ -193,7 +209,9 @@ def _read_archive(file: Path, expected: str | None, into: Path | None) -> tuple[
         if expected is not None and fingerprint != expected:
             raise InvalidBundle(
                 "this is another version than the one asked for",
-                rule="fingerprint", got=fingerprint, expected=expected,
+                rule="fingerprint",
+                got=fingerprint,
+                expected=expected,
             )
         manifest = read_manifest(raw)
         reader.rest(manifest)
@@ -215,17 +233,22 @@ class _Reader:
         member = self._header()
         if member.name != MANIFEST_FILE:
             raise InvalidBundle(
-                "the bundle does not begin with its manifest", field=member.name,
-                rule="order", expected=f"{MANIFEST_FILE} as the first file in it",
+                "the bundle does not begin with its manifest",
+                field=member.name,
+                rule="order",
+                expected=f"{MANIFEST_FILE} as the first file in it",
             )
         if member.size > limits.MANIFEST_MAX_BYTES:
             raise InvalidBundle(
-                "the manifest is too large", field=MANIFEST_FILE, rule="size", got=member.size,
+                "the manifest is too large",
+                field=MANIFEST_FILE,
+                rule="size",
+                got=member.size,
                 expected=f"at most {limits.MANIFEST_MAX_BYTES} bytes",
             )
         raw = self._take(member.size)
         if zlib.crc32(raw) != member.crc:
-            raise _changed(MANIFEST_FILE)
+            raise changed(MANIFEST_FILE)
         if self._into is not None:
             (self._into / MANIFEST_FILE).write_bytes(raw)
         return raw
@@ -240,7 +263,10 @@ class _Reader:
                 raise _not_the_expected(member.name, name, manifest)
             if name == SIGNATURE_FILE and member.size > _SIGNATURE_MAX_BYTES:
                 raise InvalidBundle(
-                    "the signature is too large", field=name, rule="size", got=member.size,
+                    "the signature is too large",
+                    field=name,
+                    rule="size",
+                    got=member.size,
                     expected=f"at most {_SIGNATURE_MAX_BYTES} bytes",
                 )
             self._copy(member, manifest.files.get(name), manifest)
@@ -261,13 +287,15 @@ class _Reader:
         return head[_LOCAL.size :].decode("ascii", "replace")
 
     def _take(self, count: int, *, directory: bool = False) -> bytes:
-        if directory and count > limits.BUNDLE_FILES_MAX * (_NAME_MAX + 64):
+        if directory and count > limits.BUNDLE_FILES_MAX * (NAME_MAX_CHARACTERS + 64):
             raise InvalidBundle("there is data after the last file", rule="extra data", got=count)
         data = self._source.read(count)
         self._offset += len(data)
         if len(data) != count:
             raise InvalidBundle(
-                "the bundle file is truncated", rule="length", got=self._size,
+                "the bundle file is truncated",
+                rule="length",
+                got=self._size,
                 expected="the whole file; copy it again",
             )
         return data
@@ -277,12 +305,14 @@ class _Reader:
         head = self._take(_LOCAL.size)
         fields = _LOCAL.unpack(head)
         name_length = fields[9]
-        if fields[0] != b"PK\x03\x04" or name_length > _NAME_MAX:
+        if fields[0] != b"PK\x03\x04" or name_length > NAME_MAX_CHARACTERS:
             missing = fields[0] == b"PK\x01\x02"
             raise InvalidBundle(
-                "the bundle lacks a file that its manifest names" if missing
+                "the bundle lacks a file that its manifest names"
+                if missing
                 else "this is not a bundle file, or it is damaged",
-                rule="missing file" if missing else "header", got=offset,
+                rule="missing file" if missing else "header",
+                got=offset,
                 expected="a file that `mainstay pack` wrote",
             )
         raw = self._take(name_length)
@@ -292,11 +322,15 @@ class _Reader:
         if member.local() != head + raw:
             raise InvalidBundle(
                 f"the header of {name!r} is damaged, compressed or not written by mainstay pack",
-                field=name, rule="header",
+                field=name,
+                rule="header",
             )
         if self._offset + member.size > self._size:
             raise InvalidBundle(
-                "the bundle file is truncated", field=name, rule="length", got=self._size,
+                "the bundle file is truncated",
+                field=name,
+                rule="length",
+                got=self._size,
                 expected="the whole file; copy it again",
             )
         self._members.append(member)
@@ -313,9 +347,9 @@ class _Reader:
                 if out is not None:
                     out.write(chunk)
         if digest is not None and sha.hexdigest() != digest:
-            raise _changed(member.name, sha.hexdigest(), manifest)
+            raise changed(member.name, sha.hexdigest(), manifest)
         if crc != member.crc:
-            raise _changed(member.name)
+            raise changed(member.name)
 
     @contextmanager
     def _sink(self, name: str) -> Generator[BinaryIO | None]:
@@ -328,135 +362,19 @@ class _Reader:
             yield out
 
 
-def check_name(name: str) -> None:
-    """Refuse a path that could leave the bundle's folder or mean two files on some machine."""
-    if len(name) > _NAME_MAX or _NAME.fullmatch(name) is None:
-        raise InvalidBundle(
-            "a file in the bundle has a name that is not allowed", rule="file name",
-            got=name[:_NAME_MAX],
-            expected="a relative path of letters, digits, `_`, `-` and `.`",
-        )
-
-
-def read_manifest(raw: bytes) -> Manifest:
-    """Read a manifest and check that it fits together."""
-    try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidBundle(
-            f"the manifest cannot be read: {error}", field=MANIFEST_FILE, rule="manifest"
-        ) from error
-    if len(manifest.files) > limits.BUNDLE_FILES_MAX:
-        raise InvalidBundle(
-            "the bundle has too many files", rule="count", got=len(manifest.files),
-            expected=f"at most {limits.BUNDLE_FILES_MAX}",
-        )
-    seen: set[str] = {MANIFEST_FILE, SIGNATURE_FILE}
-    for name, digest in manifest.files.items():
-        check_name(name)
-        if name.lower() in seen:
-            raise InvalidBundle("a file is named twice", field=name, rule="duplicate file")
-        seen.add(name.lower())
-        if not is_fingerprint(digest):
-            raise InvalidBundle(
-                "a file has no SHA-256", field=name, rule="digest", got=digest[:80],
-                expected="64 hexadecimal digits",
-            )
-    needed = [manifest.runs.file] + ([manifest.code.file] if manifest.code else [])
-    for name in needed:
-        if name not in manifest.files:
-            raise InvalidBundle(
-                "the manifest does not list a file that it needs", field=name, rule="missing file"
-            )
-    if manifest.model != manifest.contract.model:
-        raise InvalidBundle(
-            "the manifest and its contract name different models", field="model", rule="model",
-            got=manifest.contract.model, expected=manifest.model,
-        )
-    return manifest
-
-
-def verify_folder(folder: Path, fingerprint: str) -> Manifest:
-    """Check every digest of an unpacked bundle; run before anything in it is parsed."""
-    raw = _read_regular(folder / MANIFEST_FILE, MANIFEST_FILE, limits.MANIFEST_MAX_BYTES)
-    got = fingerprint_of(raw)
-    if got != fingerprint:
-        raise InvalidBundle(
-            "the folder holds another version than its name says, or its manifest was changed",
-            rule="fingerprint", got=got, expected=fingerprint,
-        )
-    manifest = read_manifest(raw)
-    present: set[str] = set()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise InvalidBundle("the bundle holds a link or a device", field=name, rule="file type")
-        if path.is_file():
-            present.add(name)
-    extra = present - set(manifest.files) - {MANIFEST_FILE, SIGNATURE_FILE}
-    if extra:
-        raise InvalidBundle(
-            "the bundle holds a file that its manifest does not name",
-            field=min(extra), rule="extra file",
-        )
-    for name, digest in sorted(manifest.files.items()):
-        with _open_regular(folder / name, name) as content:
-            sha = hashlib.sha256()
-            while chunk := content.read(_CHUNK):
-                sha.update(chunk)
-        actual = sha.hexdigest()
-        if actual != digest:
-            raise _changed(name, actual, manifest)
-    return manifest
-
-
-def read_checked(folder: Path, manifest: Manifest, name: str) -> bytes:
-    """The bytes of one file, checked after they were read, so that they cannot change between."""
-    data = _read_regular(folder / name, name, _SIZE_MAX)
-    actual = hashlib.sha256(data).hexdigest()
-    if actual != manifest.files.get(name):
-        raise _changed(name, actual, manifest)
-    return data
-
-
-def _read_regular(path: Path, name: str, most: int) -> bytes:
-    with _open_regular(path, name) as content:
-        data = content.read(most + 1)
-    if len(data) > most:
-        raise InvalidBundle("a file in the bundle is too large", field=name, rule="size")
-    return data
-
-
-def _open_regular(path: Path, name: str) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise InvalidBundle(
-            "the bundle lacks a file that it needs", field=name, rule="missing file"
-        ) from error
-
-
 def _not_the_expected(got: str, expected: str, manifest: Manifest) -> InvalidBundle:
     if got in manifest.files or got == SIGNATURE_FILE:
         return InvalidBundle(
             "the bundle lacks a file that its manifest names, or its files are out of order",
-            field=expected, rule="missing file", got=got, expected=expected,
+            field=expected,
+            rule="missing file",
+            got=got,
+            expected=expected,
         )
     return InvalidBundle(
-        "the bundle holds a file that its manifest does not name", field=got, rule="extra file",
-        got=got, expected=expected,
-    )
-
-
-def _changed(name: str, digest: str = "", manifest: Manifest | None = None) -> InvalidBundle:
-    for other, known in (manifest.files if manifest else {}).items():
-        if known == digest and other != name:
-            return InvalidBundle(
-                f"{name!r} was swapped: it holds what belongs to {other!r}",
-                field=name, rule="swapped file",
-            )
-    return InvalidBundle(
-        f"{name!r} was changed after the bundle was packed: its digest is not the recorded one",
-        field=name, rule="digest", got=digest or None,
-        expected=manifest.files.get(name) if manifest else None,
+        "the bundle holds a file that its manifest does not name",
+        field=got,
+        rule="extra file",
+        got=got,
+        expected=expected,
     )

@@ -61,11 +61,14 @@ def decode_examples(data: bytes, file: str) -> Examples:
     unknown = [n for n in columns if not n.startswith(_INPUT) and n not in (_EXPECTED, _LABEL)]
     if unknown:
         raise InvalidBundle(
-            "the asset has a column of an unknown sort", field=file, got=unknown[0][:100],
-            rule="columns", expected=f"`{_INPUT}<name>`, `{_EXPECTED}` or `{_LABEL}`",
+            "the asset has a column of an unknown sort",
+            field=file,
+            got=unknown[0][:100],
+            rule="columns",
+            expected=f"`{_INPUT}<name>`, `{_EXPECTED}` or `{_LABEL}`",
         )
     return Examples(
-        inputs={n[len(_INPUT):]: c for n, c in columns.items() if n.startswith(_INPUT)},
+        inputs={n[len(_INPUT) :]: c for n, c in columns.items() if n.startswith(_INPUT)},
         expected=columns.get(_EXPECTED),
         label=columns.get(_LABEL),
     )

@@ -45,8 +45,10 @@ def fill_card(
         "code_revision": revision,
         "code_dirty": dirty,
         "parameters": parameters,
-        "libraries": {"python": platform.python_version(), **versions_of(
-            {"mainstay", "numpy", *roots})},
+        "libraries": {
+            "python": platform.python_version(),
+            **versions_of({"mainstay", "numpy", *roots}),
+        },
         "metrics": {**metrics, **said.get("metrics", {})},
         "parity": parity,
     }
@@ -61,13 +63,15 @@ def _said(given: Card | dict[str, Any] | None) -> dict[str, Any]:
     if isinstance(given, Card):
         defaults = Card(packed_at="")
         return {
-            name: getattr(given, name) for name in Card.__struct_fields__
+            name: getattr(given, name)
+            for name in Card.__struct_fields__
             if getattr(given, name) != getattr(defaults, name)
         }
     unknown = sorted(set(given) - set(Card.__struct_fields__))
     if unknown:
         raise InvalidUsage(
-            f"the card has no field {unknown[0]!r}", field=f"card.{unknown[0]}",
+            f"the card has no field {unknown[0]!r}",
+            field=f"card.{unknown[0]}",
             expected="one of " + ", ".join(Card.__struct_fields__),
         )
     try:
@@ -96,7 +100,10 @@ def _git(folder: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(  # because the arguments are ours
             ["git", "-C", str(folder), *arguments],  # because git is wherever the user has it
-            capture_output=True, text=True, timeout=_GIT_SECONDS, check=False,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -4,7 +4,7 @@ Its digest was checked and a trusted key signed it (or nobody would have admitte
 an ordinary module, made by Python's own import machinery from the checked bytes, under a name that
 carries the fingerprint. So two versions of one extractor live side by side in a process, a
 traceback shows the right lines, and no byte-code cache that nobody signed is ever read or written.
-Must never be given bytes that `archive.read_checked` did not return.
+Must never be given bytes that `folder.read_checked` did not return.
 """
 
 import importlib.abc
@@ -44,7 +44,8 @@ def run_carried(source: bytes, fingerprint: str, file: str) -> ModuleType:
         sys.modules.pop(name, None)
         raise InvalidBundle(
             f"the code of the bundle cannot be loaded: {type(error).__name__}: {error}",
-            field=file, rule="code",
+            field=file,
+            rule="code",
             expected="code that runs with the packages that are installed here",
         ) from error
     return module
@@ -68,6 +69,8 @@ def member(module: ModuleType, name: str, file: str) -> Any:
     if not callable(found):
         raise InvalidBundle(
             f"the code of the bundle has no function or class {name!r}",
-            field=file, rule="code", got=name,
+            field=file,
+            rule="code",
+            got=name,
         )
     return found

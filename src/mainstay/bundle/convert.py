@@ -64,13 +64,15 @@ def recognise(
         return SklearnModel(model)
     if "torch" in roots or "tensorflow" in roots or "keras" in roots or "catboost" in roots:
         raise InvalidUsage(
-            f"a model of {kind.__module__.partition('.')[0]} is packed as ONNX", field="model",
+            f"a model of {kind.__module__.partition('.')[0]} is packed as ONNX",
+            field="model",
             expected="the file that its own exporter writes: pack(name, model='model.onnx', …)",
         )
     if hasattr(model, "predict") or hasattr(model, "predict_proba"):
         return PlainModel(model, classes)
     raise InvalidUsage(
-        f"a {kind.__qualname__} is not a model", field="model",
+        f"a {kind.__qualname__} is not a model",
+        field="model",
         expected="a fitted model of scikit-learn, LightGBM or XGBoost, an ONNX model (bytes, path "
         "or ModelProto), or an object with predict",
     )
@@ -107,18 +109,18 @@ def convert(trained: TrainedModel, given: Given, expected: Column, trial: Trial)
             continue
         difference = largest_distance(trial.manifest.contract.output, raw, expected)
         if difference <= trial.tolerance:
-            parity = Parity(
-                rows=rows, largest_difference=difference, tolerance=trial.tolerance
+            parity = Parity(rows=rows, largest_difference=difference, tolerance=trial.tolerance)
+            return Kept(
+                part=part, data=candidate.data, parity=parity, raw=raw, notes=tuple(against)
             )
-            return Kept(part=part, data=candidate.data, parity=parity, raw=raw,
-                        notes=tuple(against))
         against.append(
             f"as {candidate.format} its answers differ by up to {difference:.3g} from the "
             f"model's own, more than the tolerance {trial.tolerance:g}"
         )
     raise InvalidUsage(
         "the model cannot be kept in a form that is safe to load: " + "; ".join(against),
-        field="model", rule="conversion",
+        field="model",
+        rule="conversion",
         expected="a model that ONNX can express, a greater tolerance=…, or features scaled so "
         "that 32 bits hold them",
     )
@@ -127,7 +129,12 @@ def convert(trained: TrainedModel, given: Given, expected: Column, trial: Trial)
 def part_of(candidate: Candidate, trial: Trial) -> ModelPart:
     """How a candidate would stand in the manifest."""
     return ModelPart(
-        format=candidate.format, file=_FILES[candidate.format], layout=candidate.layout,
-        output=candidate.output, tolerance=trial.tolerance, numbers=candidate.numbers,
-        labels=trial.meaning.labels, order=trial.meaning.order,
+        format=candidate.format,
+        file=_FILES[candidate.format],
+        layout=candidate.layout,
+        output=candidate.output,
+        tolerance=trial.tolerance,
+        numbers=candidate.numbers,
+        labels=trial.meaning.labels,
+        order=trial.meaning.order,
     )

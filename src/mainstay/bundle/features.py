@@ -47,7 +47,8 @@ def input_features(contract: Contract) -> tuple[str, ...]:
         if isinstance(kind, Timestamp):
             raise InvalidBundle(
                 f"{name!r} is a moment in time, which no model takes as it is",
-                field=name, rule="features",
+                field=name,
+                rule="features",
                 expected="a features function that makes numbers of it",
             )
         if isinstance(kind, Vector):
@@ -82,7 +83,8 @@ class InputPlan:
         kinds = kinds_of(manifest.contract)
         vectors = {
             f"{name}[{position}]": (name, position)
-            for name, kind in manifest.contract.inputs.items() if isinstance(kind, Vector)
+            for name, kind in manifest.contract.inputs.items()
+            if isinstance(kind, Vector)
             for position in range(kind.length)
         }
         inputs = list(manifest.contract.inputs)
@@ -98,8 +100,10 @@ class InputPlan:
             unfit = (Timestamp, Vector, Category, Text) if in_matrix else (Timestamp, Vector)
             if isinstance(kind, unfit):
                 raise InvalidBundle(
-                    f"the input {feature!r} cannot be a feature as it is", field=feature,
-                    rule="features", expected="a features function that makes numbers of it",
+                    f"the input {feature!r} cannot be a feature as it is",
+                    field=feature,
+                    rule="features",
+                    expected="a features function that makes numbers of it",
                 )
             self._sources.append((feature, feature, None))
         self._in_order = list(manifest.features) == inputs and not vectors
@@ -153,7 +157,8 @@ class FeatureGate:
         if not is_dict(made):
             raise ModelFailed(
                 "the feature extractor must return a dictionary of columns or one matrix",
-                rule="features", got=type(made).__qualname__,
+                rule="features",
+                got=type(made).__qualname__,
             )
         columns = as_columns(made)
         self._check_names(columns)
@@ -174,9 +179,11 @@ class FeatureGate:
         if made.shape != expected or made.dtype.kind not in "fiub" or not self._matrix:
             raise ModelFailed(
                 "the feature extractor returned another shape than this version was packed with",
-                rule="features", got=f"{made.dtype} {list(made.shape)}",
+                rule="features",
+                got=f"{made.dtype} {list(made.shape)}",
                 expected=f"numbers in the shape {list(expected)}"
-                if self._matrix else "a dictionary of columns",
+                if self._matrix
+                else "a dictionary of columns",
             )
         if made.dtype.kind == "f" and np.isinf(made).any():
             place = int(np.argwhere(np.isinf(made))[0][1])
@@ -193,7 +200,9 @@ class FeatureGate:
         said += [f"has {', '.join(strangers[:10])} besides"] if strangers else []
         raise ModelFailed(
             "what the feature extractor made does not fit the model: it " + " and ".join(said),
-            field=(missing or strangers)[0], rule="features", got=len(columns),
+            field=(missing or strangers)[0],
+            rule="features",
+            got=len(columns),
             expected=f"the {len(self._features)} features the version was packed with",
         )
 
@@ -220,14 +229,18 @@ def check_feature(name: str, column: Column, rows: int, *, text: bool) -> Column
     if column.shape != (rows,):
         raise ModelFailed(
             f"the feature extractor made {name!r} for another number of rows",
-            field=name, rule="rows", got=f"the shape {list(column.shape)}",
+            field=name,
+            rule="rows",
+            got=f"the shape {list(column.shape)}",
             expected=f"one value for each of the {rows} rows",
         )
     kinds = "fiubO" if text else "fiub"
     if column.dtype.kind not in kinds:
         raise ModelFailed(
             f"the feature extractor made {name!r} of a type the model does not take",
-            field=name, rule="type", got=str(column.dtype),
+            field=name,
+            rule="type",
+            got=str(column.dtype),
             expected="numbers" + (" or text" if text else ""),
         )
     if column.dtype.kind == "f" and np.isinf(column).any():
@@ -237,7 +250,9 @@ def check_feature(name: str, column: Column, rows: int, *, text: bool) -> Column
 
 def _infinite(name: str) -> ModelFailed:
     return ModelFailed(
-        f"the feature extractor made an infinite {name!r}", field=name, rule="finite",
+        f"the feature extractor made an infinite {name!r}",
+        field=name,
+        rule="finite",
         expected="finite numbers, or NaN where there is none",
     )
 
@@ -247,5 +262,8 @@ def _unknown_feature(feature: str, known: list[str]) -> InvalidBundle:
     return InvalidBundle(
         f"the model takes {feature!r}, which is not among the contract's inputs"
         + (f"; did you mean {near[0]!r}?" if near else ""),
-        field=feature, rule="features", got=feature, expected=", ".join(known[:20]),
+        field=feature,
+        rule="features",
+        got=feature,
+        expected=", ".join(known[:20]),
     )

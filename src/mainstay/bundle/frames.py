@@ -45,10 +45,13 @@ def table_of(data: Any, what: str, names: tuple[str, ...] | None = None) -> Tabl
         }
         table = Table(columns=columns, form="columns")
     elif hasattr(data, "column_names") and hasattr(data, "column"):
-        table = Table(form="frame", columns={
-            str(name): column_of(_arrow_column(data.column(place)), f"{what}[{name!r}]")
-            for place, name in enumerate(data.column_names)
-        })
+        table = Table(
+            form="frame",
+            columns={
+                str(name): column_of(_arrow_column(data.column(place)), f"{what}[{name!r}]")
+                for place, name in enumerate(data.column_names)
+            },
+        )
     elif hasattr(data, "columns") and hasattr(data, "shape") and not hasattr(data, "collect"):
         table = _from_frame(data, what)
     elif is_list(data):
@@ -56,7 +59,9 @@ def table_of(data: Any, what: str, names: tuple[str, ...] | None = None) -> Tabl
     else:
         raise InvalidUsage(
             f"{what} is a {type(data).__qualname__}, which holds no rows we can read",
-            field=what, got=type(data).__qualname__, expected=_MEANT,
+            field=what,
+            got=type(data).__qualname__,
+            expected=_MEANT,
         )
     _check(table, what)
     return table
@@ -65,15 +70,20 @@ def table_of(data: Any, what: str, names: tuple[str, ...] | None = None) -> Tabl
 def _from_matrix(data: npt.NDArray[Any], what: str, names: tuple[str, ...] | None) -> Table:
     if data.ndim != 2:
         raise InvalidUsage(
-            f"{what} must have rows and columns", field=what, got=f"the shape {list(data.shape)}",
+            f"{what} must have rows and columns",
+            field=what,
+            got=f"the shape {list(data.shape)}",
             expected="the shape [rows, columns]; one row is X.reshape(1, -1)",
         )
     width = data.shape[1]
     if names is not None and len(names) != width:
         raise InvalidUsage(
             f"{what} has another number of columns than the model takes",
-            field=what, got=width, expected=f"{len(names)} columns: {', '.join(names[:10])} …"
-            if len(names) > 10 else f"{len(names)} columns: {', '.join(names)}",
+            field=what,
+            got=width,
+            expected=f"{len(names)} columns: {', '.join(names[:10])} …"
+            if len(names) > 10
+            else f"{len(names)} columns: {', '.join(names)}",
         )
     names = names or tuple(f"f{place}" for place in range(width))
     columns = {
@@ -95,22 +105,29 @@ def _from_frame(data: Any, what: str) -> Table:
 
 def _arrow_column(chunked: Any) -> Any:
     dictionary = getattr(chunked.type, "value_type", None)
-    plain = chunked.cast(dictionary) if dictionary is not None and hasattr(
-        chunked.type, "index_type") else chunked
+    plain = (
+        chunked.cast(dictionary)
+        if dictionary is not None and hasattr(chunked.type, "index_type")
+        else chunked
+    )
     return plain.to_numpy()
 
 
 def _check(table: Table, what: str) -> None:
     if not table.columns or not table.rows:
         raise InvalidUsage(
-            f"{what} is empty", field=what, got=f"{table.rows} rows, {len(table.columns)} columns",
+            f"{what} is empty",
+            field=what,
+            got=f"{table.rows} rows, {len(table.columns)} columns",
             expected="at least one row and one column",
         )
     counts = {name: int(column.shape[0]) for name, column in table.columns.items()}
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{name}: {count}" for name, count in list(counts.items())[:10])
         raise InvalidUsage(
-            f"the columns of {what} have different numbers of rows", field=what, got=shown,
+            f"the columns of {what} have different numbers of rows",
+            field=what,
+            got=shown,
             expected="one value per row in every column",
         )
 
@@ -120,7 +137,9 @@ def column_of(values: Any, what: str) -> Column:
     array = np.asarray(values)
     if array.ndim != 1 and not (array.ndim == 2 and array.dtype.kind == "f"):
         raise InvalidUsage(
-            f"{what} must be one value per row", field=what, got=f"the shape {list(array.shape)}",
+            f"{what} must be one value per row",
+            field=what,
+            got=f"the shape {list(array.shape)}",
             expected="one dimension (or two of floats, for a vector per row)",
         )
     kind = array.dtype.kind
@@ -137,7 +156,9 @@ def column_of(values: Any, what: str) -> Column:
     if kind == "O":
         return _from_objects(array.tolist(), what)
     raise InvalidUsage(
-        f"{what} holds values of the type {array.dtype}", field=what, got=str(array.dtype),
+        f"{what} holds values of the type {array.dtype}",
+        field=what,
+        got=str(array.dtype),
         expected="numbers, booleans, text, categories or moments in time",
     )
 
@@ -168,7 +189,9 @@ def _from_objects(values: list[Any], what: str) -> Column:
         return column_of(np.array([list(v) for v in values], dtype=np.float64), what)
     strange = next(type(v).__qualname__ for v in present if not isinstance(v, (str, int, float)))
     raise InvalidUsage(
-        f"{what} mixes values of different types", field=what, got=strange,
+        f"{what} mixes values of different types",
+        field=what,
+        got=strange,
         expected="all numbers, all booleans, all text or all moments in time",
     )
 
@@ -190,8 +213,10 @@ def _moments(values: list[Any]) -> Column:
 
 def _text(values: list[Any]) -> Column:
     made = np.empty(len(values), dtype=object)
-    made[:] = [None if is_missing(v) else v.decode("utf-8") if isinstance(v, bytes) else str(v)
-               for v in values]
+    made[:] = [
+        None if is_missing(v) else v.decode("utf-8") if isinstance(v, bytes) else str(v)
+        for v in values
+    ]
     return made
 
 
@@ -200,7 +225,8 @@ def matrix_of(columns: Columns, what: str) -> npt.NDArray[np.float64]:
     for name, column in columns.items():
         if column.dtype.kind not in "fiub":
             raise InvalidUsage(
-                f"{what} has the column {name!r}, which is not of numbers", field=name,
+                f"{what} has the column {name!r}, which is not of numbers",
+                field=name,
                 got=str(column.dtype),
                 expected="numbers; encode it in a features function, or pack a scikit-learn "
                 "Pipeline whose ColumnTransformer does",

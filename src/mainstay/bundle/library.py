@@ -18,5 +18,7 @@ def library(name: str, purpose: str) -> Any:
         raise InvalidUsage(
             f"{purpose} needs the library {name.partition('.')[0]!r}, which cannot be imported: "
             f"{error}",
-            field="library", got=name, expected="pip install 'mainstay[pack]'",
+            field="library",
+            got=name,
+            expected="pip install 'mainstay[pack]'",
         ) from error

@@ -30,7 +30,8 @@ class LightGbmModel:
         else:
             if getattr(model, "_Booster", None) is None:
                 raise InvalidUsage(
-                    f"the model is not fitted: {type(model).__qualname__}", field="model",
+                    f"the model is not fitted: {type(model).__qualname__}",
+                    field="model",
                     expected="model.fit(X, y) before pack",
                 )
             self._wrapper = model
@@ -39,7 +40,8 @@ class LightGbmModel:
         if getattr(self._booster, "pandas_categorical", None):
             raise InvalidUsage(
                 "the LightGBM model was trained on pandas category columns, whose codes only "
-                "pandas knows", field="model",
+                "pandas knows",
+                field="model",
                 expected="category columns made into numbers by a features function, or a "
                 "scikit-learn Pipeline with an OrdinalEncoder in front",
             )
@@ -67,7 +69,9 @@ class LightGbmModel:
         return None, "number"
 
     def layout(
-        self, features: Columns, form: str  # because the port asks it of all
+        self,
+        features: Columns,
+        form: str,  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """Always one matrix."""
         return "matrix"
@@ -101,6 +105,9 @@ class LightGbmModel:
         outputs = [node.name for node in model.graph.output]
         wanted = outputs[-1] if self.form == "probability" else outputs[0]
         return Candidate(
-            format="onnx", data=keep_output(model, wanted), layout="matrix", numbers="float32",
+            format="onnx",
+            data=keep_output(model, wanted),
+            layout="matrix",
+            numbers="float32",
             output=wanted,
         )

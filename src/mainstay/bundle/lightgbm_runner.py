@@ -24,7 +24,10 @@ class LightGbmRunner:
         if got != len(manifest.features):
             raise InvalidBundle(
                 "the model and the manifest disagree about the number of features",
-                field="features", rule="features", got=got, expected=str(len(manifest.features)),
+                field="features",
+                rule="features",
+                got=got,
+                expected=str(len(manifest.features)),
             )
         self._shape = shaper(manifest.contract.output, manifest.runs)
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from mainstay.base.errors import InvalidBundle, MainstayError, ModelFailed, NotFound
-from mainstay.bundle.archive import read_checked, verify_folder
 from mainstay.bundle.carried import forget_with, member, run_carried
 from mainstay.bundle.features import FeatureGate, InputPlan, as_named
+from mainstay.bundle.folder import read_checked, verify_folder
 from mainstay.bundle.model import Manifest
 from mainstay.bundle.port import Runner
 from mainstay.bundle.runners import RUNNERS, Parts
@@ -87,8 +87,10 @@ class LoadedVersion:
         code = self.manifest.code
         if code is None or self._module is None or function not in code.lookups:
             raise NotFound(
-                f"this version carries no look-up function {function!r}", field="lookup",
-                got=name, expected="one of " + (", ".join(code.lookups if code else ()) or "none"),
+                f"this version carries no look-up function {function!r}",
+                field="lookup",
+                got=name,
+                expected="one of " + (", ".join(code.lookups if code else ()) or "none"),
             )
         return member(self._module, function, code.file)
 
@@ -114,7 +116,9 @@ def assemble(
     if expected is not None and expected != len(manifest.features):
         raise InvalidBundle(
             "the contract states another number of features than the version has",
-            field="facts.features", rule="features", got=len(manifest.features),
+            field="facts.features",
+            rule="features",
+            got=len(manifest.features),
             expected=str(expected),
         )
     runner = RUNNERS[manifest.runs.format](Parts(data, manifest, module))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.base.errors import InvalidUsage, StorageFailed
-from mainstay.bundle.archive import SUFFIX, check_archive, is_fingerprint
+from mainstay.bundle.archive import SUFFIX, check_archive
 from mainstay.bundle.library import library
+from mainstay.bundle.manifest import is_fingerprint
 from mainstay.bundle.store import check_fingerprint, not_kept, place
 
 
@@ -22,7 +23,9 @@ def open_object_store(url: str, **settings: Any) -> "ObjectStore":
         return ObjectStore(stores.from_url(url, **settings))
     except Exception as error:  # because obstore's errors share no exported base class
         raise InvalidUsage(
-            f"this object store cannot be opened: {error}", field="store", got=url,
+            f"this object store cannot be opened: {error}",
+            field="store",
+            got=url,
             expected="a URL such as s3://bucket/folder, gs://…, az://… or file:///folder",
         ) from error
 
@@ -40,8 +43,9 @@ class ObjectStore:
         check_archive(file, check_fingerprint(fingerprint))
         try:
             # One request, because only that can be conditional: a multipart upload would replace.
-            self._obstore.put(self._store, fingerprint + SUFFIX, file, mode="create",
-                              use_multipart=False)
+            self._obstore.put(
+                self._store, fingerprint + SUFFIX, file, mode="create", use_multipart=False
+            )
         except self._errors.AlreadyExistsError:
             return
         except Exception as error:  # because obstore's errors share no exported base class

@@ -41,7 +41,8 @@ def refuse_external(graph: Any) -> None:
         if tensor.data_location == _EXTERNAL or tensor.external_data:
             raise InvalidUsage(
                 f"the ONNX model keeps the weights {tensor.name!r} in another file",
-                field="model", rule="external data",
+                field="model",
+                rule="external data",
                 expected="one file: onnx.save(onnx.load(PATH), NEW_PATH, "
                 "save_as_external_data=False)",
             )
@@ -56,7 +57,8 @@ def read_onnx(model: Any) -> Any:
             model = path.read_bytes()
         except OSError as error:
             raise InvalidUsage(
-                f"the ONNX model cannot be read: {error}", field="model",
+                f"the ONNX model cannot be read: {error}",
+                field="model",
                 expected="the path of an ONNX file",
             ) from error
     if isinstance(model, (bytes, bytearray)):
@@ -64,7 +66,8 @@ def read_onnx(model: Any) -> Any:
             return onnx.load_model_from_string(bytes(model))
         except Exception as error:  # because protobuf's errors share no base class
             raise InvalidUsage(
-                f"this is not an ONNX model: {error}", field="model",
+                f"this is not an ONNX model: {error}",
+                field="model",
                 expected="the bytes of an ONNX file",
             ) from error
     copy = onnx.ModelProto()
@@ -97,7 +100,8 @@ class OnnxModel:
             if isinstance(node.shape[0] if node.shape else 1, int):
                 raise InvalidUsage(
                     f"the ONNX model takes a fixed number of rows in {node.name!r}",
-                    field="model", got=str(node.shape),
+                    field="model",
+                    got=str(node.shape),
                     expected="a free first dimension: dynamic_axes={name: {0: 'rows'}} at export",
                 )
         self.classes = classes
@@ -112,14 +116,17 @@ class OnnxModel:
             width = node.shape[1] if len(node.shape) == 2 else None
             if self.form == "label" or not isinstance(width, int):
                 raise InvalidUsage(
-                    "an ONNX model does not say what its classes are called", field="classes",
+                    "an ONNX model does not say what its classes are called",
+                    field="classes",
                     expected="classes=[…] in the order of its answers",
                 )
             self.classes = tuple(str(place) for place in range(max(width, 2)))
         self.parameters: dict[str, Any] = {}
 
     def layout(
-        self, features: Columns, form: str  # because the port asks it of all
+        self,
+        features: Columns,
+        form: str,  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """As the graph says."""
         return "matrix" if self._matrix else "columns"
@@ -149,7 +156,10 @@ class OnnxModel:
 
     def _as_it_is(self, given: Given) -> Candidate:
         return Candidate(
-            format="onnx", data=self._data, layout=given.layout, numbers="float32",
+            format="onnx",
+            data=self._data,
+            layout=given.layout,
+            numbers="float32",
             output=self._output,
         )
 
@@ -168,7 +178,9 @@ def _choose_output(session: Any, asked: str | None) -> str:
     if asked is not None:
         if asked not in names:
             raise InvalidUsage(
-                "the ONNX model has no such output", field="output", got=asked,
+                "the ONNX model has no such output",
+                field="output",
+                got=asked,
                 expected="one of " + ", ".join(names),
             )
         return asked
@@ -176,7 +188,8 @@ def _choose_output(session: Any, asked: str | None) -> str:
     if len(tensors) < len(outputs) and not any("prob" in node.name.lower() for node in tensors):
         raise InvalidUsage(
             "the ONNX model answers with a list of dictionaries instead of a tensor",
-            field="model", rule="zipmap",
+            field="model",
+            rule="zipmap",
             expected="an export with options={'zipmap': False}",
         )
     for node in tensors:

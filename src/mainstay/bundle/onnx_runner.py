@@ -36,7 +36,9 @@ def new_session(model: bytes) -> Any:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # because onnxruntime's errors share no base class
         raise InvalidBundle(
-            f"onnxruntime cannot load the model: {str(error)[:500]}", field="model", rule="onnx",
+            f"onnxruntime cannot load the model: {str(error)[:500]}",
+            field="model",
+            rule="onnx",
             expected="an ONNX model of standard operators with its weights inside the file",
         ) from error
 
@@ -56,7 +58,10 @@ class OnnxRunner:
         if name not in outputs:
             raise InvalidBundle(
                 "the model does not have the output that the manifest names",
-                field="runs.output", rule="onnx", got=name, expected=", ".join(outputs),
+                field="runs.output",
+                rule="onnx",
+                got=name,
+                expected=", ".join(outputs),
             )
         self._output = [name]
         self._matrix = manifest.runs.layout == "matrix"
@@ -67,7 +72,9 @@ class OnnxRunner:
             if strangers:
                 raise InvalidBundle(
                     f"the model takes {strangers[0]!r}, which is not among the features",
-                    field="features", rule="features", got=", ".join(strangers[:20]),
+                    field="features",
+                    rule="features",
+                    got=", ".join(strangers[:20]),
                     expected=", ".join(manifest.features[:20]),
                 )
         self._matrix_name, (matrix_type, _) = next(iter(self._inputs.items()))
@@ -80,7 +87,8 @@ class OnnxRunner:
         if len(nodes) != 1 or (isinstance(width, int) and width != features) or width is None:
             raise InvalidBundle(
                 "the model does not take one matrix of the version's features",
-                field="features", rule="features",
+                field="features",
+                rule="features",
                 got="; ".join(f"{node.name} {node.shape}" for node in nodes[:5]),
                 expected=f"one input [rows, {features}]",
             )
@@ -106,7 +114,9 @@ def tensor_type(node: Any) -> Any:
     if node.type not in _TYPES:
         raise InvalidBundle(
             f"the model's input {node.name!r} has the type {node.type}",
-            field=node.name, rule="onnx", expected="one of " + ", ".join(_TYPES),
+            field=node.name,
+            rule="onnx",
+            expected="one of " + ", ".join(_TYPES),
         )
     return _TYPES[node.type]
 

@@ -43,8 +43,10 @@ def output_of(trained: TrainedModel, raw: Column, classes: Sequence[str] | None)
     names = tuple(str(name) for name in classes) if classes is not None else own
     if len(names) != len(own):
         raise InvalidUsage(
-            "classes names another number of classes than the model has", field="classes",
-            got=len(names), expected=f"{len(own)} names, for {', '.join(own[:20])}",
+            "classes names another number of classes than the model has",
+            field="classes",
+            got=len(names),
+            expected=f"{len(own)} names, for {', '.join(own[:20])}",
         )
     return Probability(classes=names) if trained.form == "probability" else Label(classes=names)
 
@@ -59,7 +61,8 @@ def meaning_of(trained: TrainedModel, output: Output, classes: Sequence[str] | N
     if len(names) != len(own) or len(own) != len(output.classes):
         raise InvalidUsage(
             "the contract and the model have different numbers of classes",
-            field="output.classes", got=", ".join(output.classes[:20]),
+            field="output.classes",
+            got=", ".join(output.classes[:20]),
             expected=f"{len(own)} classes: {', '.join(own[:20])}",
         )
     if set(names) == set(output.classes):
@@ -68,7 +71,8 @@ def meaning_of(trained: TrainedModel, output: Output, classes: Sequence[str] | N
         order = tuple(range(len(own)))
     else:
         raise InvalidUsage(
-            "the contract's classes are not the model's", field="output.classes",
+            "the contract's classes are not the model's",
+            field="output.classes",
             got=", ".join(output.classes[:20]),
             expected=", ".join(names[:20]) + "; or classes=[…], the contract's names in the order "
             "of the model's",
@@ -91,7 +95,9 @@ def _check_form(trained: TrainedModel, output: Output) -> None:
         got = str(output.__struct_config__.tag)
         raise InvalidUsage(
             f"the contract's output is a {got}, the model answers with a {trained.form}",
-            field="output.type", got=got, expected=trained.form,
+            field="output.type",
+            got=got,
+            expected=trained.form,
         )
 
 
@@ -102,21 +108,24 @@ def labels_of(y: Any, meaning: Meaning, rows: int, what: str) -> Column:
         flat = flat.reshape(-1)
     if flat.shape[:1] != (rows,):
         raise InvalidUsage(
-            f"{what} has another number of rows than X", field=what,
-            got=int(flat.shape[0]) if flat.ndim else 0, expected=f"{rows} labels, one per row of X",
+            f"{what} has another number of rows than X",
+            field=what,
+            got=int(flat.shape[0]) if flat.ndim else 0,
+            expected=f"{rows} labels, one per row of X",
         )
     output = meaning.output
     if not isinstance(output, (Probability, Label)):
         return _numbers(flat, what)
     known = {label: place for place, label in enumerate(meaning.labels)}
-    known.update({name: place for place, name in enumerate(output.classes)
-                  if name not in known})
+    known.update({name: place for place, name in enumerate(output.classes) if name not in known})
     made: list[int] = []
     for value in flat.tolist():
         name = label_text(value)
         if not is_missing(value) and name not in known:
             raise InvalidUsage(
-                f"{what} has a class that the model does not have", field=what, got=name,
+                f"{what} has a class that the model does not have",
+                field=what,
+                got=name,
                 expected="one of " + ", ".join(output.classes[:20]),
             )
         made.append(-1 if is_missing(value) else known[name])
@@ -131,8 +140,11 @@ def _numbers(flat: Column, what: str) -> Column:
             f"{what} must be numbers for this model", field=what, got=str(flat.dtype)
         ) from None
     if np.isinf(numbers).any():
-        raise InvalidUsage(f"{what} holds infinity", field=what, expected="finite numbers, or NaN "
-                           "where a label is not known")
+        raise InvalidUsage(
+            f"{what} holds infinity",
+            field=what,
+            expected="finite numbers, or NaN where a label is not known",
+        )
     return numbers
 
 
@@ -153,8 +165,10 @@ def expected_of(expected: Any, meaning: Meaning, rows: int) -> Column:
     shape = (rows,) if width is None else (rows, width)
     if array.shape != shape or array.dtype.kind not in "fiub":
         raise InvalidUsage(
-            "end_to_end's expected answers have a wrong shape", field="end_to_end",
-            got=f"{array.dtype} {list(array.shape)}", expected=f"numbers in the shape {list(shape)}"
+            "end_to_end's expected answers have a wrong shape",
+            field="end_to_end",
+            got=f"{array.dtype} {list(array.shape)}",
+            expected=f"numbers in the shape {list(shape)}"
             + (", or the class of each row by name" if isinstance(output, Probability) else ""),
         )
     return array.astype(np.float64)

@@ -23,7 +23,7 @@ from mainstay.base.errors import InvalidUsage
 from mainstay.base.limits import ROWS_PER_CALL_MAX
 from mainstay.bundle.answers import shaper
 from mainstay.bundle.anything import is_tuple
-from mainstay.bundle.archive import SUFFIX, fingerprint_of, write_archive
+from mainstay.bundle.archive import SUFFIX, write_archive
 from mainstay.bundle.assets import (
     CONFIDENCE_FILE,
     END_TO_END_FILE,
@@ -36,13 +36,14 @@ from mainstay.bundle.carried import run_carried
 from mainstay.bundle.convert import Kept, Trial, convert, recognise
 from mainstay.bundle.digest import sha256_of
 from mainstay.bundle.impressions import words_column
+from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.metrics import METRICS, measure
 from mainstay.bundle.model import MANIFEST_FILE, Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
 from mainstay.bundle.plain_model import PlainModel
 from mainstay.bundle.rows import Asked, Extractor, ask, conform, read_rows
 from mainstay.bundle.signing import sign, write_signature
-from mainstay.bundle.source import Carried, carry
+from mainstay.bundle.source import Carried, carry, check_lookups
 from mainstay.bundle.trained import TrainedModel
 from mainstay.bundle.trial import TrialResult, try_out
 from mainstay.contract.columns import Column, Columns, rows_of, take
@@ -133,7 +134,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     if rows is None:
         raise InvalidUsage(
             "there is no confidence set, so nothing shows that the version answers right",
-            field="confidence", expected="confidence=(X_test, y_test)",
+            field="confidence",
+            expected="confidence=(X_test, y_test)",
         )
     version = _Version(recipe)
     version.read(rows, labels)
@@ -183,8 +185,7 @@ class _Version:
         self.meaning = meaning_of(recipe.trained, self.contract.output, recipe.classes)
         rows = rows_of(columns)
         self.expected = self._shaped(self.asked.raw, rows)
-        known = None if labels is None else labels_of(
-            labels, self.meaning, rows, "confidence's y")
+        known = None if labels is None else labels_of(labels, self.meaning, rows, "confidence's y")
         self.confidence = Examples(inputs=columns, label=known)
 
     def _ask(self, columns: Columns) -> Asked:
@@ -195,7 +196,8 @@ class _Version:
         labels = None if y is None else np.asarray(y)
         if labels is not None and labels.shape[:1] != (rows,):
             raise InvalidUsage(
-                "confidence's y has another number of rows than X", field="confidence",
+                "confidence's y has another number of rows than X",
+                field="confidence",
                 got=int(labels.shape[0]) if labels.ndim else 0,
                 expected=f"{rows} labels, one per row of X",
             )
@@ -209,8 +211,11 @@ class _Version:
 
     def _shaped(self, raw: Column, rows: int) -> Column:
         part = ModelPart(
-            format="onnx", file="", layout="matrix",
-            labels=self.meaning.labels, order=self.meaning.order,
+            format="onnx",
+            file="",
+            layout="matrix",
+            labels=self.meaning.labels,
+            order=self.meaning.order,
         )
         shaped = shaper(self.contract.output, part)(raw, rows)
         return shaped.astype(np.float64) if shaped.dtype.kind == "f" else shaped
@@ -223,11 +228,17 @@ class _Version:
         if facts.features is not None and facts.features != len(features):
             raise InvalidUsage(
                 "the contract states another number of features than the model takes",
-                field="facts.features", got=facts.features, expected=str(len(features)),
+                field="facts.features",
+                got=facts.features,
+                expected=str(len(features)),
             )
         self._draft = Manifest(
-            model=self.recipe.name, contract=self.contract, features=features, code=code,
-            runs=ModelPart(format="onnx", file="", layout="matrix"), files={},
+            model=self.recipe.name,
+            contract=self.contract,
+            features=features,
+            code=code,
+            runs=ModelPart(format="onnx", file="", layout="matrix"),
+            files={},
             card=Card(packed_at=""),
         )
         module: ModuleType | None = None
@@ -235,8 +246,11 @@ class _Version:
             source = self.code.source.encode("utf-8")
             module = run_carried(source, sha256_of(source), _CODE_FILE)
         trial = Trial(
-            manifest=self._draft, module=module, inputs=self.asked.inputs,
-            tolerance=self.recipe.tolerance, meaning=self.meaning,
+            manifest=self._draft,
+            module=module,
+            inputs=self.asked.inputs,
+            tolerance=self.recipe.tolerance,
+            meaning=self.meaning,
         )
         self.kept = convert(self.recipe.trained, self.asked.given, self.expected, trial)
         if self.kept.notes:
@@ -245,10 +259,11 @@ class _Version:
     def _carry(self) -> CodePart | None:
         recipe = self.recipe
         needed = {
-            source.function for source in self.contract.lookups.values()
+            source.function
+            for source in self.contract.lookups.values()
             if isinstance(source, FunctionSource)
         }
-        _check_lookups(needed, recipe.lookups)
+        check_lookups(needed, recipe.lookups)
         plain = recipe.trained.model if isinstance(recipe.trained, PlainModel) else None
         members: list[Any] = [] if recipe.features is None else [recipe.features]
         members += [recipe.lookups[one] for one in sorted(needed)]
@@ -258,10 +273,15 @@ class _Version:
         self.code = carry(members)
         extract = None
         if recipe.features is not None:
-            extract = recipe.features.__name__ if isinstance(
-                recipe.features, FunctionType) else str(recipe.features)
+            extract = (
+                recipe.features.__name__
+                if isinstance(recipe.features, FunctionType)
+                else str(recipe.features)
+            )
         return CodePart(
-            file=_CODE_FILE, extract=extract, model=None if plain is None else type(plain).__name__,
+            file=_CODE_FILE,
+            extract=extract,
+            model=None if plain is None else type(plain).__name__,
             lookups=tuple(recipe.lookups[one].__name__ for one in sorted(needed)),
         )
 
@@ -315,19 +335,29 @@ class _Version:
             files[FIRST_IMPRESSIONS_FILE] = encode_examples(self.first_impressions)
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
-        metrics = {} if self.confidence.label is None else measure(
-            self.contract.output, self.kept.raw, self.confidence.label)
+        metrics = (
+            {}
+            if self.confidence.label is None
+            else measure(self.contract.output, self.kept.raw, self.confidence.label)
+        )
         roots = (*self.recipe.trained.libraries, "onnxruntime")
         filled = fill_card(
-            card, clock=clock, folder=Path.cwd(), roots=roots,
-            parameters=self.recipe.trained.parameters, metrics=metrics, parity=self.kept.parity,
+            card,
+            clock=clock,
+            folder=Path.cwd(),
+            roots=roots,
+            parameters=self.recipe.trained.parameters,
+            metrics=metrics,
+            parity=self.kept.parity,
             notes=self.notes,
         )
         if self.code is not None:
             libraries = {**filled.libraries, **self.code.packages}
             filled = msgspec.structs.replace(filled, libraries=libraries)
         manifest = msgspec.structs.replace(
-            self._draft, runs=self.kept.part, card=filled,
+            self._draft,
+            runs=self.kept.part,
+            card=filled,
             files={name: sha256_of(data) for name, data in sorted(files.items())},
         )
         return self._seal(manifest, files, into, key)
@@ -353,7 +383,10 @@ class _Version:
         if self.recipe.contract is None:
             contract_file = _write_beside(self.contract, self.confidence.inputs, into)
         return Packed(
-            file=file, fingerprint=fingerprint, manifest=manifest, trial=trial,
+            file=file,
+            fingerprint=fingerprint,
+            manifest=manifest,
+            trial=trial,
             contract_file=contract_file,
         )
 
@@ -399,8 +432,10 @@ def _with_assets(contract: Contract, recipe: Recipe) -> Contract:
         stated = msgspec.convert(assets, Assets)
     except msgspec.ValidationError:
         raise InvalidUsage(
-            "there is no such metric" + did_you_mean(str(recipe.metric), METRICS), field="metric",
-            got=recipe.metric, expected=f"one of {', '.join(METRICS)}",
+            "there is no such metric" + did_you_mean(str(recipe.metric), METRICS),
+            field="metric",
+            got=recipe.metric,
+            expected=f"one of {', '.join(METRICS)}",
         ) from None
     changed = msgspec.structs.replace(contract, assets=stated)
     check_contract(changed)
@@ -413,8 +448,10 @@ def _check_assets(recipe: Recipe, stated: Assets) -> None:
         written = getattr(stated, name)
         if said and said != written:
             raise InvalidUsage(
-                f"the contract states another {name} than this call", field=f"assets.{name}",
-                got=str(said), expected=f"{written or 'none'}, as in the contract; write it there",
+                f"the contract states another {name} than this call",
+                field=f"assets.{name}",
+                got=str(said),
+                expected=f"{written or 'none'}, as in the contract; write it there",
             )
 
 
@@ -422,7 +459,9 @@ def _split(pair: Any, what: str) -> tuple[Any, Any]:
     if is_tuple(pair):
         if len(pair) != 2:
             raise InvalidUsage(
-                f"{what} must be a pair", field=what, got=f"{len(pair)} things",
+                f"{what} must be a pair",
+                field=what,
+                got=f"{len(pair)} things",
                 expected="(X, y): the rows and what belongs to them",
             )
         return pair[0], pair[1]
@@ -439,21 +478,8 @@ def _check_passes(columns: Columns, contract: Contract, what: str = "confidence 
             row = "" if first.row is None else f", in row {begin + first.row + 1}"
             raise InvalidUsage(
                 f"{what} has values that the contract refuses: {first.message}{row}",
-                field=first.field, rule=first.rule, got=first.got, expected=first.expected,
+                field=first.field,
+                rule=first.rule,
+                got=first.got,
+                expected=first.expected,
             )
-
-
-def _check_lookups(needed: set[str], given: Mapping[str, Any]) -> None:
-    missing = sorted(needed - set(given))
-    if missing:
-        raise InvalidUsage(
-            f"the contract's look-up function {missing[0]!r} was not handed over",
-            field="lookups", got=", ".join(given) or "none",
-            expected=f"lookups={{{missing[0]!r}: function}}",
-        )
-    idle = sorted(set(given) - needed)
-    if idle:
-        raise InvalidUsage(
-            f"no source of the contract uses the look-up function {idle[0]!r}", field="lookups",
-            got=idle[0], expected="a `function:` under the contract's `lookups`",
-        )

@@ -40,15 +40,20 @@ def pack_files(
     called = name or (stated.model if stated is not None else None)
     if called is None:
         raise InvalidUsage(
-            "the version has no name", field="name",
+            "the version has no name",
+            field="name",
             expected="the model's name, or a contract that says it",
         )
     trained = read_model_file(model)
     rows, labels = read_rows_file(confidence, label, stated)
     examples = None if end_to_end is None else read_rows_file(end_to_end, label, stated)
     return pack(
-        called, model=trained, contract=stated, confidence=(rows, labels),
-        end_to_end=examples, **more,
+        called,
+        model=trained,
+        contract=stated,
+        confidence=(rows, labels),
+        end_to_end=examples,
+        **more,
     )
 
 
@@ -65,7 +70,8 @@ def read_model_file(path: Path) -> Any:
             return _booster(path, "xgboost", "XGBoost")
         case suffix:
             raise InvalidUsage(
-                f"a model in a {suffix or 'nameless'} file is not read here", field="model",
+                f"a model in a {suffix or 'nameless'} file is not read here",
+                field="model",
                 got=path.name,
                 expected=".onnx, LightGBM's .txt or XGBoost's .ubj; a pickle is never opened: call "
                 "mainstay.pack at the end of the script that made it",
@@ -78,7 +84,9 @@ def _booster(path: Path, root: str, words: str) -> Any:
         return kind(model_file=str(path))
     except Exception as error:
         raise InvalidUsage(
-            f"{words} cannot read the model: {str(error)[:300]}", field="model", got=path.name,
+            f"{words} cannot read the model: {str(error)[:300]}",
+            field="model",
+            got=path.name,
             expected=f"a file that {words} saved",
         ) from error
 
@@ -98,8 +106,10 @@ def read_rows_file(path: Path, label: str, contract: Contract | None) -> tuple[A
             columns = _read_parquet(path)
         case suffix:
             raise InvalidUsage(
-                f"rows in a {suffix or 'nameless'} file are not read here", field="confidence",
-                got=path.name, expected=".csv, .npz or .parquet",
+                f"rows in a {suffix or 'nameless'} file are not read here",
+                field="confidence",
+                got=path.name,
+                expected=".csv, .npz or .parquet",
             )
     labels = columns.pop(label, None)
     return columns, labels
@@ -113,7 +123,8 @@ def _read_npz(path: Path) -> Columns:
         # NumPy's own words would advise to unpickle.
         raise InvalidUsage(
             "the rows cannot be read: the file is damaged, or holds Python objects",
-            field="confidence", got=path.name,
+            field="confidence",
+            got=path.name,
             expected="arrays of numbers or text: np.savez(PATH, X=…, y=…)",
         ) from error
 
@@ -141,7 +152,8 @@ def _read_csv(path: Path, kinds: dict[str, Input]) -> Columns:
     lines = [line for line in lines if line]
     if len(lines) < 2:
         raise InvalidUsage(
-            f"{path.name} has no rows", field="confidence",
+            f"{path.name} has no rows",
+            field="confidence",
             expected="a first line of names, and rows below it",
         )
     names = lines[0]
@@ -149,7 +161,9 @@ def _read_csv(path: Path, kinds: dict[str, Input]) -> Columns:
         if len(line) != len(names):
             raise InvalidUsage(
                 f"row {number} of {path.name} has another number of cells than its first line",
-                field="confidence", got=len(line), expected=str(len(names)),
+                field="confidence",
+                got=len(line),
+                expected=str(len(names)),
             )
     if len(set(names)) != len(names):
         raise InvalidUsage(f"{path.name} names a column twice", field="confidence")
@@ -165,8 +179,9 @@ def _column(cells: list[str], name: str, kind: Input | None) -> Column:
     if isinstance(kind, (Category, Text)):
         return texts
     if isinstance(kind, Boolean):
-        numbers = [_WORDS.get(cell.strip().lower(), math.nan if not cell else None)
-                   for cell in cells]
+        numbers = [
+            _WORDS.get(cell.strip().lower(), math.nan if not cell else None) for cell in cells
+        ]
     else:
         numbers = [_number(cell) for cell in cells]
     if None not in numbers:
@@ -175,7 +190,9 @@ def _column(cells: list[str], name: str, kind: Input | None) -> Column:
         return texts
     wrong = numbers.index(None)
     raise InvalidUsage(
-        f"row {wrong + 2} of the column {name!r} cannot be read", field=name, got=cells[wrong],
+        f"row {wrong + 2} of the column {name!r} cannot be read",
+        field=name,
+        got=cells[wrong],
         expected="true or false" if isinstance(kind, Boolean) else "a number, or nothing",
     )
 

@@ -28,8 +28,10 @@ class PlainModel:
     def __init__(self, model: Any, classes: tuple[str, ...] | None) -> None:
         if not hasattr(model, "__dict__") or isinstance(model, type):
             raise InvalidUsage(
-                "the model has no attributes that could be kept", field="model",
-                got=type(model).__qualname__, expected="an ordinary object of a class of yours",
+                "the model has no attributes that could be kept",
+                field="model",
+                got=type(model).__qualname__,
+                expected="an ordinary object of a class of yours",
             )
         self.model = model
         own = getattr(model, "classes_", None)
@@ -44,13 +46,16 @@ class PlainModel:
             self.form = "label"
         if self.form == "probability" and self.classes is None:
             raise InvalidUsage(
-                "the model does not say what its classes are called", field="classes",
+                "the model does not say what its classes are called",
+                field="classes",
                 expected="classes=[…] in the order of predict_proba, or an attribute classes_",
             )
         self.parameters = json_parameters(dict(model.__dict__))
 
     def layout(
-        self, features: Columns, form: str  # because the port asks it of all
+        self,
+        features: Columns,
+        form: str,  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """As it was trained."""
         return "matrix" if form == "matrix" else "columns"
@@ -59,7 +64,8 @@ class PlainModel:
         """Its own method."""
         rows: Any = (
             matrix_of(given.columns, "the confidence set")
-            if given.layout == "matrix" else dict(given.columns)
+            if given.layout == "matrix"
+            else dict(given.columns)
         )
         method = "predict_proba" if self.form == "probability" else "predict"
         try:
@@ -67,7 +73,8 @@ class PlainModel:
         except Exception as error:  # because a user's model may raise anything
             what = "a float64 matrix" if given.layout == "matrix" else "a dictionary of columns"
             raise InvalidUsage(
-                f"the model's {method} raised {type(error).__name__}: {error}", field="model",
+                f"the model's {method} raised {type(error).__name__}: {error}",
+                field="model",
                 expected=f"a model that takes {what}, as it will in service",
             ) from error
         if self.form == "number" and raw.ndim == 2 and raw.shape[1] > 1:

@@ -21,7 +21,6 @@ import numpy as np
 from mainstay.base.errors import Failed, InvalidBundle
 from mainstay.base.limits import JOINED_ROWS_MAX, ROWS_PER_CALL_MAX
 from mainstay.bundle.answers import width_of
-from mainstay.bundle.archive import read_checked
 from mainstay.bundle.assets import (
     CONFIDENCE_FILE,
     END_TO_END_FILE,
@@ -30,6 +29,7 @@ from mainstay.bundle.assets import (
     decode_examples,
     first_wrong,
 )
+from mainstay.bundle.folder import read_checked
 from mainstay.bundle.impressions import unlike, wrong_words
 from mainstay.bundle.metrics import labelled_rows, measure_one, metric_interval
 from mainstay.bundle.model import Manifest

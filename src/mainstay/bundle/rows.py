@@ -32,7 +32,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_rows(
-    data: Any, what: str, trained: TrainedModel, features: Extractor | None,
+    data: Any,
+    what: str,
+    trained: TrainedModel,
+    features: Extractor | None,
     contract: Contract | None,
 ) -> Table:
     """The rows as input columns."""
@@ -48,8 +51,10 @@ def read_rows(
         columns = int(data.shape[1])
         if columns != trained.width and not (contract is not None and contract.context):
             raise InvalidUsage(
-                f"{what} has another number of columns than the model takes", field=what,
-                got=columns, expected=f"{trained.width} columns; or features=…, the function that "
+                f"{what} has another number of columns than the model takes",
+                field=what,
+                got=columns,
+                expected=f"{trained.width} columns; or features=…, the function that "
                 "makes the model's features of them",
             )
     return table_of(data, what, names)
@@ -65,12 +70,15 @@ def conform(columns: Columns, contract: Contract, what: str) -> Columns:
         near = difflib.get_close_matches(wrong, strangers if missing else list(kinds), 1)
         said = f"lacks the input {wrong!r}" if missing else f"has a column {wrong!r} besides"
         raise InvalidUsage(
-            f"{what} {said}" + (f"; did you mean {near[0]!r}?" if near else ""), field=what,
-            got=", ".join(list(columns)[:20]), expected=", ".join(list(contract.inputs)[:20]),
+            f"{what} {said}" + (f"; did you mean {near[0]!r}?" if near else ""),
+            field=what,
+            got=", ".join(list(columns)[:20]),
+            expected=", ".join(list(contract.inputs)[:20]),
         )
     return {
         name: _typed(columns[name], kind, f"{what}[{name!r}]")
-        for name, kind in kinds.items() if name in columns
+        for name, kind in kinds.items()
+        if name in columns
     }
 
 
@@ -84,14 +92,17 @@ def _typed(column: Column, kind: Input, what: str) -> Column:
         if column.dtype.kind == "f" and np.isnan(column).any():
             raise InvalidUsage(
                 f"{what} has missing values, but the contract does not call it optional",
-                field=what, expected="`optional: true` in the contract, or no missing values",
+                field=what,
+                expected="`optional: true` in the contract, or no missing values",
             )
         return column.astype(np.int64 if isinstance(kind, Integer) else np.bool_)
     return column
 
 
 def ask(
-    columns: Columns, form: str, trained: TrainedModel,
+    columns: Columns,
+    form: str,
+    trained: TrainedModel,
     features: Extractor | None,
 ) -> Asked:
     """Run the user's own extractor and model over rows."""
@@ -105,7 +116,8 @@ def ask(
         who = "the features function makes" if features else "X has"
         raise InvalidUsage(
             f"{who} {len(ordered)} features, the model takes {trained.width}",
-            field="features" if features else "confidence", got=len(ordered),
+            field="features" if features else "confidence",
+            got=len(ordered),
             expected=str(trained.width),
         )
     given = Given(columns=ordered, layout=trained.layout(ordered, form_of_features))
@@ -116,14 +128,17 @@ def ask(
     except Exception as error:  # because a user's model may raise anything
         raise InvalidUsage(
             f"the model itself cannot answer these rows: {type(error).__name__}: "
-            f"{str(error)[:300]}", field="confidence",
+            f"{str(error)[:300]}",
+            field="confidence",
             expected="rows like those the model was trained on",
         ) from error
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
         row = int(np.argwhere(~np.isfinite(raw))[0][0])
         raise InvalidUsage(
-            f"the model's own answer to row {row + 1} is not finite", field="confidence",
-            got=str(raw[row]), expected="finite answers to every row",
+            f"the model's own answer to row {row + 1} is not finite",
+            field="confidence",
+            got=str(raw[row]),
+            expected="finite answers to every row",
         )
     return Asked(inputs=columns, given=given, raw=raw)
 
@@ -139,22 +154,22 @@ def spread_vectors(columns: Columns) -> Columns:
     return spread
 
 
-def _extracted(
-    columns: Columns, features: Extractor, trained: TrainedModel
-) -> tuple[Columns, str]:
+def _extracted(columns: Columns, features: Extractor, trained: TrainedModel) -> tuple[Columns, str]:
     rows = rows_of(columns)
     try:
         made = features({name: column.copy() for name, column in columns.items()})
     except Exception as error:  # because a user's function may raise anything
         raise InvalidUsage(
-            f"the features function raised {type(error).__name__}: {error}", field="features",
+            f"the features function raised {type(error).__name__}: {error}",
+            field="features",
             expected="a function that takes a dictionary of columns: "
             + ", ".join(f"{n} ({c.dtype})" for n, c in list(columns.items())[:10]),
         ) from error
     if is_array(made):
         if made.ndim != 2 or made.shape[0] != rows or made.dtype.kind not in "fiub":
             raise InvalidUsage(
-                "the features function returned a matrix of a wrong shape", field="features",
+                "the features function returned a matrix of a wrong shape",
+                field="features",
                 got=f"{made.dtype} {list(made.shape)}",
                 expected=f"numbers in the shape [{rows}, features]: one row per row",
             )
@@ -162,30 +177,36 @@ def _extracted(
         if len(names) != made.shape[1]:
             raise InvalidUsage(
                 f"the features function makes {made.shape[1]} features, the model takes "
-                f"{len(names)}", field="features", got=made.shape[1], expected=str(len(names)),
+                f"{len(names)}",
+                field="features",
+                got=made.shape[1],
+                expected=str(len(names)),
             )
         return {n: as_feature(made[:, i]) for i, n in enumerate(names)}, "matrix"
     if not is_dict(made) or not made:
         raise InvalidUsage(
             "the features function must return a dictionary of columns or a matrix",
-            field="features", got=type(made).__qualname__,
+            field="features",
+            got=type(made).__qualname__,
             expected="{'name': array of one value per row, …}; a data frame becomes one with "
             "{name: frame[name].to_numpy() for name in frame}",
         )
     try:
         found = as_columns(made)
         return {n: as_feature(check_feature(n, c, rows, text=True)) for n, c in found.items()}, (
-            "columns")
+            "columns"
+        )
     except ModelFailed as error:
         raise InvalidUsage(
-            error.message.replace("feature extractor", "features function"), field=error.field,
-            rule=error.rule, got=error.got, expected=error.expected,
+            error.message.replace("feature extractor", "features function"),
+            field=error.field,
+            rule=error.rule,
+            got=error.got,
+            expected=error.expected,
         ) from error
 
 
-def _in_order(
-    made: Columns, trained: TrainedModel, features: Extractor | None
-) -> Columns:
+def _in_order(made: Columns, trained: TrainedModel, features: Extractor | None) -> Columns:
     names = trained.feature_names
     if names is None:
         return made
@@ -199,13 +220,16 @@ def _in_order(
         raise InvalidUsage(
             f"{who} {missing[0]!r}, which the model takes"
             + (f"; did you mean {near[0]!r}?" if near else ""),
-            field="features" if features else "confidence", got=", ".join(list(made)[:20]),
+            field="features" if features else "confidence",
+            got=", ".join(list(made)[:20]),
             expected=", ".join(names[:20]),
         )
     if features is not None and len(made) > len(names):
         extra = sorted(set(made) - set(names))
         raise InvalidUsage(
             f"the features function makes {extra[0]!r}, which the model does not take",
-            field="features", got=", ".join(extra[:20]), expected=", ".join(names[:20]),
+            field="features",
+            got=", ".join(extra[:20]),
+            expected=", ".join(names[:20]),
         )
     return {name: made[name] for name in names}

@@ -53,7 +53,8 @@ def new_key(path: Path) -> str:
     except FileExistsError:
         raise InvalidUsage(
             f"{path} exists; a key is never overwritten",
-            field="path", expected="a path at which there is no file yet",
+            field="path",
+            expected="a path at which there is no file yet",
         ) from None
     with os.fdopen(descriptor, "wb") as out:
         out.write(pem)
@@ -81,7 +82,9 @@ def check_public_key(text: str) -> str:
             raise ValueError(text)
     except ValueError:
         raise InvalidUsage(
-            "this is not a public key", field="key", got=text[:100],
+            "this is not a public key",
+            field="key",
+            got=text[:100],
             expected=f"{_PREFIX} and 64 hexadecimal digits, as `mainstay key new` writes it",
         ) from None
     return text
@@ -90,9 +93,7 @@ def check_public_key(text: str) -> str:
 def sign(fingerprint: str, key: Path) -> Signature:
     """Vouch for a version."""
     secret = _private(key)
-    return Signature(
-        key=_public_text(secret), signature=secret.sign(_message(fingerprint)).hex()
-    )
+    return Signature(key=_public_text(secret), signature=secret.sign(_message(fingerprint)).hex())
 
 
 def write_signature(folder: Path, signature: Signature) -> None:
@@ -136,13 +137,16 @@ def check_signature(
     if signature is None:
         raise InvalidBundle(
             "this bundle carries code and nobody signed it",
-            field=SIGNATURE_FILE, rule="signature",
+            field=SIGNATURE_FILE,
+            rule="signature",
             expected="a bundle packed with sign_with=KEY (`mainstay key new KEY` makes one), whose "
             "public key is trusted here: `mainstay key trust KEY.pub`",
         )
     raise InvalidBundle(
         "this bundle carries code, signed by a key that is not trusted here",
-        field=SIGNATURE_FILE, rule="signature", got=signature.key,
+        field=SIGNATURE_FILE,
+        rule="signature",
+        got=signature.key,
         expected="a signature by a trusted key; if you know the owner of this one, put it in a "
         "file and run `mainstay key trust FILE`",
     )
@@ -160,7 +164,9 @@ def _verify(fingerprint: str, signature: Signature) -> None:
     except (InvalidSignature, InvalidUsage, ValueError):
         raise InvalidBundle(
             "the signature does not belong to this version",
-            field=SIGNATURE_FILE, rule="signature", got=signature.key[:100],
+            field=SIGNATURE_FILE,
+            rule="signature",
+            got=signature.key[:100],
             expected="a signature over the fingerprint " + fingerprint,
         ) from None
 
@@ -178,7 +184,8 @@ def _private(path: Path) -> "Ed25519PrivateKey":
     except (OSError, ValueError, TypeError) as error:
         raise InvalidUsage(
             f"{path} is not a private key: {error}",
-            field="key", expected="a file that `mainstay key new` wrote",
+            field="key",
+            expected="a file that `mainstay key new` wrote",
         ) from error
     if not isinstance(secret, Ed25519PrivateKey):
         raise InvalidUsage(

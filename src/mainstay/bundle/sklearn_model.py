@@ -30,13 +30,17 @@ class SklearnModel:
         validation = library("sklearn.utils.validation", "packing a scikit-learn model")
         exceptions = library("sklearn.exceptions", "packing a scikit-learn model")
         if isinstance(model, type):
-            raise InvalidUsage("model is a class, not a model", field="model",
-                               expected=f"a fitted object: {model.__name__}().fit(X, y)")
+            raise InvalidUsage(
+                "model is a class, not a model",
+                field="model",
+                expected=f"a fitted object: {model.__name__}().fit(X, y)",
+            )
         try:
             validation.check_is_fitted(model)
         except exceptions.NotFittedError:
             raise InvalidUsage(
-                f"the model is not fitted: {type(model).__qualname__}", field="model",
+                f"the model is not fitted: {type(model).__qualname__}",
+                field="model",
                 expected="model.fit(X, y) before pack",
             ) from None
         self._model = model
@@ -48,7 +52,8 @@ class SklearnModel:
         classes = getattr(model, "classes_", None)
         if isinstance(classes, list):
             raise InvalidUsage(
-                "the model answers several classifications at once", field="model",
+                "the model answers several classifications at once",
+                field="model",
                 expected="one model per classification",
             )
         self.classes = None if classes is None else tuple(label_text(c) for c in classes.tolist())
@@ -100,8 +105,11 @@ class SklearnModel:
         outputs = [node.name for node in model.graph.output]
         wanted = outputs[1] if self.form == "probability" and len(outputs) > 1 else outputs[0]
         return Candidate(
-            format="onnx", data=keep_output(model, wanted), layout=given.layout,
-            numbers="float32", output=wanted,
+            format="onnx",
+            data=keep_output(model, wanted),
+            layout=given.layout,
+            numbers="float32",
+            output=wanted,
         )
 
     def _skops(self, given: Given) -> Candidate:
@@ -129,8 +137,11 @@ def _estimators(model: Any) -> Iterator[Any]:
     yield model
     inner: list[Any] = [step for _, step in getattr(model, "steps", [])]
     inner += [item[1] for item in getattr(model, "transformers_", [])]
-    inner += [getattr(model, name) for name in ("best_estimator_", "estimator", "estimator_")
-              if hasattr(model, name)]
+    inner += [
+        getattr(model, name)
+        for name in ("best_estimator_", "estimator", "estimator_")
+        if hasattr(model, name)
+    ]
     for step in inner:
         if hasattr(step, "get_params") and not isinstance(step, type):
             yield from _estimators(step)
@@ -160,15 +171,19 @@ def _register_foreign(libraries: tuple[str, ...]) -> None:
             "onnxmltools.convert.lightgbm.operator_converters.LightGbm", "converting LightGBM"
         ).convert_lightgbm
         skl2onnx.update_registered_converter(
-            lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", classifier, convert, options=options)
+            lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", classifier, convert, options=options
+        )
         skl2onnx.update_registered_converter(
-            lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", regressor, convert)
+            lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", regressor, convert
+        )
     if "xgboost" in libraries:
         xgboost = library("xgboost", "packing an XGBoost model")
         convert = library(
             "onnxmltools.convert.xgboost.operator_converters.XGBoost", "converting XGBoost"
         ).convert_xgboost
         skl2onnx.update_registered_converter(
-            xgboost.XGBClassifier, "XGBoostXGBClassifier", classifier, convert, options=options)
+            xgboost.XGBClassifier, "XGBoostXGBClassifier", classifier, convert, options=options
+        )
         skl2onnx.update_registered_converter(
-            xgboost.XGBRegressor, "XGBoostXGBRegressor", regressor, convert)
+            xgboost.XGBRegressor, "XGBoostXGBRegressor", regressor, convert
+        )

@@ -32,8 +32,11 @@ def load_skops(data: bytes) -> Any:
             f"skops cannot load the model: {error}", field="model", rule="skops"
         ) from error
     raise InvalidBundle(
-        "the model holds types that are not scikit-learn's own", field="model", rule="skops",
-        got=", ".join(strangers[:10]), expected="types of scikit-learn, NumPy and SciPy only",
+        "the model holds types that are not scikit-learn's own",
+        field="model",
+        rule="skops",
+        got=", ".join(strangers[:10]),
+        expected="types of scikit-learn, NumPy and SciPy only",
     )
 
 

@@ -15,7 +15,7 @@ import symtable
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +50,8 @@ def carry(members: list[Any]) -> Carried:
         if not isinstance(one, (types.FunctionType, type)):
             raise InvalidUsage(
                 f"{_name(one)} is not a function or class that can be carried as source",
-                field=_name(one), got=type(one).__qualname__,
+                field=_name(one),
+                got=type(one).__qualname__,
                 expected="a function written with def, or a class, in a file or notebook",
             )
         collected.add(one.__name__, one, "pack")
@@ -71,8 +72,12 @@ class _Collected:
         if name in self._objects:
             if self._objects[name] is value:
                 return
-            raise _refused(name, user, "means two different things in two of your modules",
-                           "two different names")
+            raise _refused(
+                name,
+                user,
+                "means two different things in two of your modules",
+                "two different names",
+            )
         self._objects[name] = value
         if isinstance(value, types.ModuleType):
             self._add_module(name, value, user)
@@ -97,14 +102,17 @@ class _Collected:
         full = module.__name__
         if not is_installed(full):
             raise _refused(
-                name, user, f"is your own module {full!r}, used as a whole",
+                name,
+                user,
+                f"is your own module {full!r}, used as a whole",
                 f"`from {full} import …` of what it uses, or an installed package",
             )
         root, _, rest = full.partition(".")
         self._roots.add(root)
         # `import a.b as c` binds the submodule under one name, whatever the original spelling.
-        self._imports[name] = f"import {full}" if name == full and not rest else (
-            f"import {full} as {name}")
+        self._imports[name] = (
+            f"import {full}" if name == full and not rest else (f"import {full} as {name}")
+        )
 
     def _import_of(self, name: str, value: Any) -> str | None:
         """The import that gives an object of an installed package, if that is what it is."""
@@ -126,7 +134,9 @@ class _Collected:
         free = getattr(getattr(value, "__code__", None), "co_freevars", ())
         if free:
             raise _refused(
-                free[0], name, "belongs to the function around it",
+                free[0],
+                name,
+                "belongs to the function around it",
                 f"a constant of the module, or a parameter of {name!r}",
             )
         needed = sorted(required_names(node))
@@ -164,7 +174,8 @@ class _Collected:
         text = _literal_text(value)
         if text is None or len(text) > _LITERAL_MAX_CHARACTERS:
             raise _refused(
-                name, user,
+                name,
+                user,
                 f"is a {type(value).__module__}.{type(value).__qualname__}, which cannot be "
                 "written down as source",
                 "a number, text, a list or dictionary of them or a NumPy array of at most "
@@ -204,7 +215,9 @@ def _array_literal(name: str, value: Any, user: str) -> str:
     array = np.asarray(value)
     if array.dtype.kind not in "biufUM" or array.size > _ARRAY_MAX:
         raise _refused(
-            name, user, f"is an array of {array.size} values of {array.dtype}",
+            name,
+            user,
+            f"is an array of {array.size} values of {array.dtype}",
             f"a NumPy array of numbers or text of at most {_ARRAY_MAX} values",
         )
     flat = array.reshape(-1)
@@ -228,7 +241,9 @@ def definition_of(value: Any, user: str) -> tuple[str, Any, dict[str, Any]]:
     lines = linecache.getlines(code.co_filename) if code is not None else []
     if code is None or not lines:
         raise _refused(
-            name, user, "has no source that could be read",
+            name,
+            user,
+            "has no source that could be read",
             "its definition in a file or a notebook cell",
         )
     tree = ast.parse("".join(lines))
@@ -241,7 +256,9 @@ def definition_of(value: Any, user: str) -> tuple[str, Any, dict[str, Any]]:
                 inner = ast.parse(text).body[0]
                 return text, inner, _namespace_of(value)
     raise _refused(
-        name, user, "is not where its source says (was the file changed since it was imported?)",
+        name,
+        user,
+        "is not where its source says (was the file changed since it was imported?)",
         "a fresh start of Python",
     )
 
@@ -289,7 +306,8 @@ def annotated_names(node: ast.AST) -> set[str]:
     """The names that occur in its annotations."""
     return {
         name.id
-        for annotation in _annotations(node) for name in ast.walk(annotation)
+        for annotation in _annotations(node)
+        for name in ast.walk(annotation)
         if isinstance(name, ast.Name)
     }
 
@@ -357,6 +375,29 @@ def _name(value: Any) -> str:
 def _refused(name: str, user: str, what: str, expected: str) -> InvalidUsage:
     return InvalidUsage(
         f"{user!r} refers to {name!r}, which {what}, so it cannot be carried in the bundle"
-        if user != "pack" else f"{name!r} {what}, so it cannot be carried in the bundle",
-        field=name, rule="source", expected=expected,
+        if user != "pack"
+        else f"{name!r} {what}, so it cannot be carried in the bundle",
+        field=name,
+        rule="source",
+        expected=expected,
     )
+
+
+def check_lookups(needed: set[str], given: Mapping[str, Any]) -> None:
+    """Refuse look-up functions that the contract misses, or has no use for."""
+    missing = sorted(needed - set(given))
+    if missing:
+        raise InvalidUsage(
+            f"the contract's look-up function {missing[0]!r} was not handed over",
+            field="lookups",
+            got=", ".join(given) or "none",
+            expected=f"lookups={{{missing[0]!r}: function}}",
+        )
+    idle = sorted(set(given) - needed)
+    if idle:
+        raise InvalidUsage(
+            f"no source of the contract uses the look-up function {idle[0]!r}",
+            field="lookups",
+            got=idle[0],
+            expected="a `function:` under the contract's `lookups`",
+        )

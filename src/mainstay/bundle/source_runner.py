@@ -31,7 +31,8 @@ class SourceRunner:
         if module is None or code is None or code.model is None:
             raise InvalidBundle(
                 "the model runs from source but the bundle names no class for it",
-                field="code.model", rule="source",
+                field="code.model",
+                rule="source",
             )
         kind: Any = member(module, code.model, code.file)
         instance: Any = object.__new__(kind)

@@ -66,8 +66,10 @@ def _plain(value: Any, where: str, arrays: Columns, depth: int) -> Any:
         }
     if is_dict(value) and type(value) is dict:
         pairs = [
-            [_plain(k, f"{where} (a key)", arrays, depth + 1),
-             _plain(v, f"{where}[{k!r}]", arrays, depth + 1)]
+            [
+                _plain(k, f"{where} (a key)", arrays, depth + 1),
+                _plain(v, f"{where}[{k!r}]", arrays, depth + 1),
+            ]
             for k, v in value.items()
         ]
         return {_TAG: "dict", "of": pairs}
@@ -124,7 +126,9 @@ def _value(item: Any, columns: Columns) -> Any:
 def _refused(where: str, what: str) -> InvalidUsage:
     return InvalidUsage(
         f"{where} holds {what}, which cannot be kept without unpickling",
-        field=where, rule="state", got=what,
+        field=where,
+        rule="state",
+        got=what,
         expected="numbers, text, lists, dictionaries and NumPy arrays as attributes; or a model of "
         "scikit-learn, LightGBM, XGBoost or ONNX",
     )

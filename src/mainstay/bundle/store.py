@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mainstay.base.errors import InvalidBundle, NotFound, StorageFailed
-from mainstay.bundle.archive import SUFFIX, check_archive, is_fingerprint
+from mainstay.bundle.archive import SUFFIX, check_archive
+from mainstay.bundle.manifest import is_fingerprint
 
 
 class DirectoryStore:
@@ -88,7 +89,9 @@ def check_fingerprint(fingerprint: str) -> str:
     """Refuse what is not a whole fingerprint, before it becomes part of a path."""
     if not is_fingerprint(fingerprint):
         raise InvalidBundle(
-            "this is not a fingerprint", rule="fingerprint", got=fingerprint[:80],
+            "this is not a fingerprint",
+            rule="fingerprint",
+            got=fingerprint[:80],
             expected="64 hexadecimal digits",
         )
     return fingerprint
@@ -97,7 +100,9 @@ def check_fingerprint(fingerprint: str) -> str:
 def not_kept(fingerprint: str) -> NotFound:
     """The error for a version that a store does not have."""
     return NotFound(
-        "the store has no version with this fingerprint", field="fingerprint", got=fingerprint,
+        "the store has no version with this fingerprint",
+        field="fingerprint",
+        got=fingerprint,
         expected="a version that was packed and deployed here; `mainstay status` lists them",
     )
 

@@ -31,7 +31,8 @@ class XgboostModel:
         else:
             if not model.__sklearn_is_fitted__():
                 raise InvalidUsage(
-                    f"the model is not fitted: {type(model).__qualname__}", field="model",
+                    f"the model is not fitted: {type(model).__qualname__}",
+                    field="model",
                     expected="model.fit(X, y) before pack",
                 )
             booster = model.get_booster()
@@ -43,7 +44,8 @@ class XgboostModel:
         if "c" in (booster.feature_types or ()):
             raise InvalidUsage(
                 "the XGBoost model was trained on category columns, whose codes only its data "
-                "frame knows", field="model",
+                "frame knows",
+                field="model",
                 expected="category columns made into numbers by a features function",
             )
         names = booster.feature_names
@@ -64,7 +66,9 @@ class XgboostModel:
         if objective == "multi:softmax" and classes is None:
             raise InvalidUsage(
                 "a booster with the objective multi:softmax answers with class numbers only",
-                field="model", got=objective, expected="the objective multi:softprob",
+                field="model",
+                got=objective,
+                expected="the objective multi:softprob",
             )
         if objective == "multi:softmax":
             self._booster.set_param({"objective": "multi:softprob"})
@@ -78,7 +82,9 @@ class XgboostModel:
         return None, "number"
 
     def layout(
-        self, features: Columns, form: str  # because the port asks it of all
+        self,
+        features: Columns,
+        form: str,  # because the port asks it of all
     ) -> Literal["matrix", "columns"]:
         """Always one matrix."""
         return "matrix"
@@ -101,14 +107,15 @@ class XgboostModel:
         types = library("onnxmltools.convert.common.data_types", "converting an XGBoost model")
         inputs = [("features", types.FloatTensorType([None, len(given.columns)]))]
         try:
-            model = tools.convert_xgboost(
-                self._booster, "mainstay", inputs, target_opset=_OPSET
-            )
+            model = tools.convert_xgboost(self._booster, "mainstay", inputs, target_opset=_OPSET)
         except Exception as error:  # because converters raise whatever they meet
             raise InvalidUsage(f"onnxmltools cannot convert it: {str(error)[:300]}") from error
         outputs = [node.name for node in model.graph.output]
         wanted = outputs[-1] if self.form == "probability" else outputs[0]
         return Candidate(
-            format="onnx", data=keep_output(model, wanted), layout="matrix", numbers="float32",
+            format="onnx",
+            data=keep_output(model, wanted),
+            layout="matrix",
+            numbers="float32",
             output=wanted,
         )

@@ -23,7 +23,10 @@ class XgboostRunner:
         if got != len(manifest.features):
             raise InvalidBundle(
                 "the model and the manifest disagree about the number of features",
-                field="features", rule="features", got=got, expected=str(len(manifest.features)),
+                field="features",
+                rule="features",
+                got=got,
+                expected=str(len(manifest.features)),
             )
         self._shape = shaper(manifest.contract.output, manifest.runs)
 

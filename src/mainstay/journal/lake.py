@@ -141,8 +141,9 @@ def _set_aside(path: Path) -> None:
         if (path.parent / name).exists():
             (path.parent / name).rename(folder / name)
         sync_folder(folder)
-    _log.error("%s cannot be read; it was set aside in %s and nothing of it is in the lake",
-               path, folder)
+    _log.error(
+        "%s cannot be read; it was set aside in %s and nothing of it is in the lake", path, folder
+    )
 
 
 def marker_path(lake: Path, name: str) -> Path:
@@ -219,8 +220,13 @@ def _write_file(
     times = table.column("time").cast(pa.int64()).to_numpy() // 1000
     sequences = table.column("sequence").to_numpy() if kind == "decision" else None
     return FileMark(
-        path=relative, model=model, kind=kind, day=day, rows=table.num_rows,
-        first_ms=int(times.min()), last_ms=int(times.max()),
+        path=relative,
+        model=model,
+        kind=kind,
+        day=day,
+        rows=table.num_rows,
+        first_ms=int(times.min()),
+        last_ms=int(times.max()),
         first_sequence=0 if sequences is None else int(sequences.min()),
         last_sequence=0 if sequences is None else int(sequences.max()),
     )
@@ -229,9 +235,7 @@ def _write_file(
 def write_parquet(table: ArrowTable, file: BinaryIO) -> None:
     """A table as Parquet. Words repeat and get a dictionary; measured values seldom do."""
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    pq.write_table(
-        table, file, compression="zstd", use_dictionary=words, row_group_size=_ROW_GROUP
-    )
+    pq.write_table(table, file, compression="zstd", use_dictionary=words, row_group_size=_ROW_GROUP)
 
 
 def _make_folder(folder: Path) -> None:

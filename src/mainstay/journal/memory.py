@@ -55,7 +55,8 @@ class MemorySpool:
                     if key in runs or key in self._log.runs:
                         raise InvalidUsage(
                             "decisions with these ids were written already",
-                            field="first_sequence", expected="ids that were never used before",
+                            field="first_sequence",
+                            expected="ids that were never used before",
                         )
                     runs[key] = (record, self._layouts[record.fingerprint])
             self._log.runs.update(runs)

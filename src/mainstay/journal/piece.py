@@ -207,8 +207,7 @@ class Piece:
         """Take back what was written but could not be confirmed."""
         with self._connection:
             for row in entry.decisions:
-                self._connection.execute(
-                    "DELETE FROM decision WHERE first_sequence = ?", (row[0],))
+                self._connection.execute("DELETE FROM decision WHERE first_sequence = ?", (row[0],))
             for row in entry.events:
                 self._connection.execute("DELETE FROM event WHERE id = ?", (row[0],))
 

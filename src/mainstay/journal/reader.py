@@ -24,9 +24,7 @@ from mainstay.journal.tail import Content, Run, open_piece, piece_names
 from mainstay.journal.unfold import DECISION_SCHEMA, EVENT_SCHEMA, unfold, unfold_events
 
 VIEWS: Final = ("decisions", "events")
-_ARMS: Final = (
-    " REPLACE (coalesce(arm, 'live') AS arm, coalesce(propensity, 1.0) AS propensity)"
-)
+_ARMS: Final = " REPLACE (coalesce(arm, 'live') AS arm, coalesce(propensity, 1.0) AS propensity)"
 """Files from before there were arms do not have these columns."""
 
 
@@ -99,7 +97,9 @@ class DiskJournal:
 def not_found(decision_id: str) -> NotFound:
     """Nobody made this decision."""
     return NotFound(
-        "no decision has this id", field="id", got=decision_id,
+        "no decision has this id",
+        field="id",
+        got=decision_id,
         expected="the id that came with an answer of this workspace",
     )
 
@@ -114,8 +114,10 @@ def ask(
 ) -> ArrowTable:
     """The answer to one SELECT over what is given."""
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": "", "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false", "python_enable_replacements": "false",
+        "temp_directory": "",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
     }
     with duckdb.connect(":memory:", config=settings) as connection:
         _check(connection, sql)
@@ -160,14 +162,19 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 def _wrong_sql(message: str, sql: str) -> InvalidUsage:
     return InvalidUsage(
-        message, field="sql", got=sql[:1000],
+        message,
+        field="sql",
+        got=sql[:1000],
         expected=f"one SELECT over {' and '.join(VIEWS)}",
     )
 
 
 def _make_view(
-    connection: duckdb.DuckDBPyConnection, name: str, tables: Sequence[ArrowTable],
-    files: Sequence[str], replaced: str = "",
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    tables: Sequence[ArrowTable],
+    files: Sequence[str],
+    replaced: str = "",
 ) -> None:
     parts: list[str] = []
     for number, table in enumerate(tables):
@@ -184,5 +191,3 @@ def _make_view(
 
 def _list(paths: Sequence[str]) -> str:
     return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
-
-

@@ -32,7 +32,9 @@ def group_columns(batch: DecisionBatch, group: str) -> Columns | None:
         if column.ndim == 0 or column.shape[0] != batch.rows:
             raise InvalidBundle(
                 f"column {name!r} of the {group} does not have the rows of its run",
-                field=name, got=list(column.shape), expected=f"{batch.rows} rows",
+                field=name,
+                got=list(column.shape),
+                expected=f"{batch.rows} rows",
             )
     return columns
 

@@ -170,7 +170,8 @@ class DiskSpool:
             self._piece.write(entry, layouts)
         except apsw.ConstraintError as error:
             raise InvalidUsage(
-                "decisions with these ids were written already", field="first_sequence",
+                "decisions with these ids were written already",
+                field="first_sequence",
                 expected="ids that were never used before",
             ) from error
         except (apsw.Error, OSError) as error:

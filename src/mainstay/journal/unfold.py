@@ -27,32 +27,66 @@ from mainstay.journal.tail import Run, decode_batch
 
 FORM: Final = b"mainstay.form"
 PREFIXES: Final = {
-    "inputs": "input_", "context": "context_", "features": "feature_", "outputs": "output_",
+    "inputs": "input_",
+    "context": "context_",
+    "features": "feature_",
+    "outputs": "output_",
 }
 _OPTIONAL: Final = ("inputs", "context")
 _MISSING_BITS: Final = {"<f8": (np.int64, 0x7FF8000000000000), "<f4": (np.int32, 0x7FC00000)}
 _TYPES: Final[dict[str, ArrowType]] = {
-    "<f8": pa.float64(), "<f4": pa.float32(), "<i8": pa.int64(), "<i4": pa.int32(),
-    "|b1": pa.bool_(), "<M8[us]": pa.timestamp("us", tz="UTC"), "|O": pa.string(),
+    "<f8": pa.float64(),
+    "<f4": pa.float32(),
+    "<i8": pa.int64(),
+    "<i4": pa.int32(),
+    "|b1": pa.bool_(),
+    "<M8[us]": pa.timestamp("us", tz="UTC"),
+    "|O": pa.string(),
 }
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
-DECISION_SCHEMA: Final = pa.schema([
-    ("id", pa.string()), ("time", _TIME), ("model", pa.string()), ("version", pa.int32()),
-    ("fingerprint", pa.string()), ("route", pa.int64()), ("door", pa.string()),
-    ("caller", pa.string()), ("request", pa.string()), ("status", pa.string()),
-    ("reason", pa.string()), ("waited_ns", pa.int64()), ("incarnation", pa.int64()),
-    ("sequence", pa.int64()), ("run_first_sequence", pa.int64()), ("run_rows", pa.int32()),
-    ("run_callers", pa.int32()), ("steps", pa.string()), ("features_are_inputs", pa.bool_()),
-    ("arm", pa.string()), ("propensity", pa.float64()), ("shadows", pa.string()),
-])
+DECISION_SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("time", _TIME),
+        ("model", pa.string()),
+        ("version", pa.int32()),
+        ("fingerprint", pa.string()),
+        ("route", pa.int64()),
+        ("door", pa.string()),
+        ("caller", pa.string()),
+        ("request", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("waited_ns", pa.int64()),
+        ("incarnation", pa.int64()),
+        ("sequence", pa.int64()),
+        ("run_first_sequence", pa.int64()),
+        ("run_rows", pa.int32()),
+        ("run_callers", pa.int32()),
+        ("steps", pa.string()),
+        ("features_are_inputs", pa.bool_()),
+        ("arm", pa.string()),
+        ("propensity", pa.float64()),
+        ("shadows", pa.string()),
+    ]
+)
 _ADDED: Final = {"arm": "live", "propensity": 1.0, "shadows": None}
 """Columns that older tables do not have, and what they would say there."""
-EVENT_SCHEMA: Final = pa.schema([
-    ("id", pa.string()), ("kind", pa.string()), ("time", _TIME), ("known", _TIME),
-    ("model", pa.string()), ("actor", pa.string()), ("subject", pa.string()),
-    ("body", pa.string()), ("time_ns", pa.int64()), ("known_ns", pa.int64()),
-])
+EVENT_SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("kind", pa.string()),
+        ("time", _TIME),
+        ("known", _TIME),
+        ("model", pa.string()),
+        ("actor", pa.string()),
+        ("subject", pa.string()),
+        ("body", pa.string()),
+        ("time_ns", pa.int64()),
+        ("known_ns", pa.int64()),
+    ]
+)
 
 
 class _ColumnForm(msgspec.Struct, frozen=True, array_like=True):
@@ -278,18 +312,25 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
     requests, waited_ns = column["request"], column["waited_ns"]
     shadows = column["shadows"]
     return DecisionBatch(
-        fingerprint=head["fingerprint"], route=head["route"], door=head["door"],
-        time_ms=time_us // 1000, incarnation=head["incarnation"],
-        first_sequence=head["run_first_sequence"], rows=part.num_rows,
+        fingerprint=head["fingerprint"],
+        route=head["route"],
+        door=head["door"],
+        time_ms=time_us // 1000,
+        incarnation=head["incarnation"],
+        first_sequence=head["run_first_sequence"],
+        rows=part.num_rows,
         callers=tuple(column["caller"][: head["run_callers"]]),
         requests=() if requests[0] is None else tuple(requests),
-        inputs=encoded("inputs"), context=encoded("context"),
-        features=encoded("features"), outputs=encoded("outputs"),
+        inputs=encoded("inputs"),
+        context=encoded("context"),
+        features=encoded("features"),
+        outputs=encoded("outputs"),
         statuses=bytes(STATUSES.index(status) for status in column["status"]),
         reasons={row: text for row, text in enumerate(column["reason"]) if text is not None},
         waited_ns=() if waited_ns[0] is None else tuple(waited_ns),
         steps_ns=msgspec.json.decode(head["steps"], type=dict[str, int]),
-        arm=head["arm"], propensity=head["propensity"],
+        arm=head["arm"],
+        propensity=head["propensity"],
         shadows=() if shadows[0] is None else tuple(shadows),
     )
 

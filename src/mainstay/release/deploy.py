@@ -35,7 +35,6 @@ class Checks(NamedTuple):
     gate: Gate
 
 
-
 def deploy(
     chain: RouteChain,
     registry: Registry,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from mainstay.base.errors import MainstayError
-from mainstay.bundle.archive import Unpacked, fingerprint_of
+from mainstay.bundle.archive import Unpacked
+from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.model import MANIFEST_FILE, Manifest, Version
 from mainstay.bundle.port import Registry
 from mainstay.contract.model import Contract

@@ -14,9 +14,9 @@ import numpy as np
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.answering import Cost, answers_of
 from mainstay.bundle.answers import chosen_classes
-from mainstay.bundle.archive import read_checked
 from mainstay.bundle.assets import CONFIDENCE_FILE, END_TO_END_FILE, Examples, decode_examples
 from mainstay.bundle.features import as_named, kinds_of
+from mainstay.bundle.folder import read_checked
 from mainstay.bundle.model import Manifest
 from mainstay.contract.columns import Column, Columns, rows_of, take
 from mainstay.contract.model import Label, Output, Probability, Ranking, VectorOutput
