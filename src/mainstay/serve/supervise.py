@@ -11,6 +11,7 @@ being replaced wait in its queue and are never refused. Slots 0 … n name the w
 slot is spare, so that two processes never share a name while one replaces the other.
 """
 
+import contextlib
 import os
 import selectors
 import signal
@@ -38,6 +39,7 @@ STEADY_SECONDS = 5.0
 """A process that lived this long, or got ready, did not die at once."""
 READY_MAX_SECONDS = 120.0
 """A new worker that is not ready by then is given up, and the old ones stay."""
+KEEPER_NICENESS = 5
 _BACKOFF_FIRST_SECONDS = 0.25
 _BACKOFF_MAX_SECONDS = 30.0
 _KEEPER_WAITS_SECONDS = 2.0
@@ -303,6 +305,10 @@ class Supervisor:
             env=None if self._plan.environment is None else dict(self._plan.environment),
             process_group=0,
         )
+        if place.role == "keeper":
+            # Sealing is work in bursts; where cores are few, answers come first.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, place.process.pid, KEEPER_NICENESS)
 
     def _reap(self) -> None:
         for place in self._places():
