@@ -46,7 +46,12 @@ def test_a_planted_large_file_is_found():
 
 
 def test_look_alikes_pass():
-    for line in ("--no-emit-index" + "-url", "GET /workers/1", "{root}/work/x", "/v2/models/home"):
+    for line in (
+        "--no-emit-index" + "-url",
+        "GET /workers/1",
+        "{root}/" + "work/x",
+        "/v2/models/home",
+    ):
         assert not list(repository.registry_addresses("fine", line))
         assert not list(repository.machine_paths("fine", line))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mainstay.base.errors import InvalidUsage, StorageFailed
 from mainstay.bundle.archive import SUFFIX, check_archive
-from mainstay.bundle.library import library
+from mainstay.bundle.extras import library
 from mainstay.bundle.manifest import is_fingerprint
 from mainstay.bundle.store import check_fingerprint, not_kept, place
 

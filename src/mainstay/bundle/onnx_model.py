@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from mainstay.base.errors import InvalidBundle, InvalidUsage
+from mainstay.bundle.extras import library
 from mainstay.bundle.frames import matrix_of
-from mainstay.bundle.library import library
 from mainstay.bundle.onnx_runner import new_session, tensor_of, tensor_type
 from mainstay.bundle.trained import Candidate, Form, Given
 from mainstay.contract.columns import Column, Columns

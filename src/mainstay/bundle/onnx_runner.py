@@ -10,7 +10,7 @@ import numpy as np
 
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.answers import shaper
-from mainstay.bundle.library import library
+from mainstay.bundle.extras import library
 from mainstay.bundle.model import Manifest
 from mainstay.contract.columns import MATRIX, Column, Columns, rows_of
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.extras import library
 from mainstay.bundle.features import kinds_of
 from mainstay.bundle.frames import table_of
-from mainstay.bundle.library import library
 from mainstay.bundle.pack import Packed, pack
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.load import load_contract

@@ -8,8 +8,8 @@ import numpy as np
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.answers import label_text
+from mainstay.bundle.extras import library
 from mainstay.bundle.frames import matrix_of
-from mainstay.bundle.library import library
 from mainstay.bundle.onnx_model import keep_output
 from mainstay.bundle.trained import Candidate, Form, Given, json_parameters
 from mainstay.contract.columns import Column, Columns

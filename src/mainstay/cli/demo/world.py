@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mainstay.bundle.library import library
+from mainstay.bundle.extras import library
 
 SEED = 20
 _NEEDED_FOR = "the demonstration"
