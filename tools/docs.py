@@ -135,8 +135,14 @@ def commands_page() -> str:
     lines = ["# Commands", "", "Exit codes: 0 done, 1 a finding failed, 2 used wrongly.", ""]
     for name, command in commands():
         parts = name.split()
+        # A command keeps the help option of the first context it meets, so each is given the one
+        # that people get, whoever asked before.
         context = click.Context(
-            command, info_name=parts[-1], terminal_width=100, max_content_width=100
+            command,
+            info_name=parts[-1],
+            terminal_width=100,
+            max_content_width=100,
+            help_option_names=["-h", "--help"],
         )
         for part in reversed(parts[:-1]):
             context.info_name = f"{part} {context.info_name}"
