@@ -141,6 +141,8 @@ def _set_aside(path: Path) -> None:
         if (path.parent / name).exists():
             (path.parent / name).rename(folder / name)
         sync_folder(folder)
+    # The third file is only SQLite's index of the log; it is made anew whenever that is opened.
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
     _log.error(
         "%s cannot be read; it was set aside in %s and nothing of it is in the lake", path, folder
     )
