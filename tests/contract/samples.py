@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Assets,
     Boolean,
@@ -18,7 +19,6 @@ from mainstay.contract.model import (
     HttpSource,
     Input,
     Integer,
-    Judge,
     Label,
     Number,
     NumberOutput,
@@ -199,10 +199,13 @@ def gates(draw: st.DrawFn, groups: list[str], output: Output) -> Gate:
     )
 
 
+STRATEGIES = ("direct", "shadow", "canary", "gradual", "ab", "bandit", "opt_back")
+
+
 @st.composite
 def releases(draw: st.DrawFn, groups: list[str]) -> Release:
     return Release(
-        strategy=draw(st.sampled_from(["direct", "shadow", "canary", "gradual", "ab", "bandit"])),
+        strategy=draw(st.sampled_from(STRATEGIES)),
         steps=draw(st.sampled_from([("100 %",), ("0.5 %", "50%", "100 %")])),
         bake=draw(st.sampled_from(["10m", "1h", "1ms"])),
         unit=draw(st.sampled_from(["", *groups])),
@@ -211,6 +214,8 @@ def releases(draw: st.DrawFn, groups: list[str]) -> Release:
         decide_by=draw(st.sampled_from(["14d", "1s", "365d"])),
         floor=draw(st.sampled_from(["5 %", "0.1 %", "25 %"])),
         share_by=draw(st.sampled_from(["thompson", "epsilon"])),
+        opt_back_until=draw(st.sampled_from(["14d", "1s", "365 days"])),
+        notes=draw(st.sampled_from(["", "It knows more.", "Two lines\nand 'quotes': # x"])),
     )
 
 

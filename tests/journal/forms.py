@@ -105,6 +105,7 @@ def _run(draw: st.DrawFn, first: int, rows: int, layout: Layout) -> DecisionBatc
         context=draw(st.just(b"") | columns(rows).map(encode)),
         features=group(len(layout.features), "<f4"),
         outputs=encode({"output": output}),
+        judged=draw(st.just(b"") | columns(rows).map(encode)),
         statuses=bytes(
             draw(st.lists(st.integers(0, len(STATUSES) - 1), min_size=rows, max_size=rows))
         ),

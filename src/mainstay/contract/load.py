@@ -25,6 +25,7 @@ from mainstay.contract.document import (
     Place,
     read_document,
 )
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Assets,
     Context,
@@ -32,7 +33,6 @@ from mainstay.contract.model import (
     Facts,
     Gate,
     Input,
-    Judge,
     Output,
     Release,
     Serve,

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from mainstay.contract.judging import Judge
+
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """What all kinds of value share."""
@@ -266,13 +268,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Python packages the feature code needs at run time, each with a version range."""
 
 
-class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When an answer may be shown. An output that is not finite never is."""
-
-    say: str = "We could not answer this one."
-    """Plain words for the person when the answer is withheld."""
-
-
 class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How requests are run."""
 
@@ -317,9 +312,12 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a version that passed the gate comes to answer."""
 
-    strategy: Literal["direct", "shadow", "canary", "gradual", "ab", "bandit"] = "direct"
+    strategy: Literal["direct", "shadow", "canary", "gradual", "ab", "bandit", "opt_back"] = (
+        "direct"
+    )
     """At once; beside the old one, unseen; in steps that are compared; step by step; half and half
-    until a difference is shown; or with shares that follow what is learned."""
+    until a difference is shown; with shares that follow what is learned; or at once, and whoever
+    wants may go back to the old one for a while."""
     steps: tuple[str, ...] = ("1 %", "10 %", "50 %", "100 %")
     """The candidate's share of the units, step by step."""
     bake: str = "10m"
@@ -341,6 +339,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     share_by: Literal["thompson", "epsilon"] = "thompson"
     """How a bandit shares out the rest: by how probably a version is the better one, or all of it
     to the one that is ahead."""
+    opt_back_until: str = "14d"
+    """With `opt_back`: how long people may go back to the old version; then it leaves."""
+    notes: str = ""
+    """What changed in this version, in words for the people it answers; `opt_back` tells them with
+    every answer."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

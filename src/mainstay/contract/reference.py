@@ -7,12 +7,14 @@ same Structs that the loader holds files to; so it cannot fall behind.
 import ast
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final, cast, get_args
 
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import model
+from mainstay.contract import judging, model
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Assets,
     Context,
@@ -20,7 +22,6 @@ from mainstay.contract.model import (
     Facts,
     Gate,
     Input,
-    Judge,
     Kind,
     Output,
     Release,
@@ -158,7 +159,8 @@ def _part(kinds: list[mi.StructType]) -> str:
 def _attribute_words() -> dict[tuple[str, str], str]:
     """(class, attribute) to the docstring under the attribute."""
     found: dict[tuple[str, str], str] = {}
-    for statement in ast.parse(inspect.getsource(model)).body:
+    written = [ast.parse(inspect.getsource(module)).body for module in (model, judging)]
+    for statement in chain.from_iterable(written):
         if not isinstance(statement, ast.ClassDef):
             continue
         named: str | None = None

@@ -28,6 +28,8 @@ from mainstay.base.limits import (
 )
 from mainstay.contract.columns import MATRIX
 from mainstay.contract.fields import FLOAT_MAX, compile_field, plain
+from mainstay.contract.judge_rules import judge_faults
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Assets,
     Category,
@@ -40,7 +42,6 @@ from mainstay.contract.model import (
     HttpSource,
     Input,
     Integer,
-    Judge,
     Label,
     Number,
     NumberOutput,
@@ -128,10 +129,9 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         yield from output_faults(draft.output, draft.written)
     if draft.facts is not None:
         yield from _facts_faults(draft.facts)
-    if draft.judge is not None and not 1 <= len(draft.judge.say.strip()) <= WORDS_MAX_CHARACTERS:
-        words = f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters"
-        yield Fault(("judge", "say"), words)
     known = Known(draft.inputs, draft.input_names, draft.output)
+    if draft.judge is not None:
+        yield from judge_faults(draft.judge, known)
     if draft.assets is not None:
         yield from assets_faults(draft.assets, known)
     if draft.gate is not None:

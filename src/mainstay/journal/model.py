@@ -52,6 +52,9 @@ class DecisionBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Encoded columns; empty when the inputs are the features."""
     outputs: bytes
     """Encoded columns: one column `output`, as the model gave it."""
+    judged: bytes = b""
+    """Encoded columns: what judgement measured (confidence, cost …); empty where it measured
+    nothing."""
     statuses: bytes
     """One byte per row: the index in `STATUSES`."""
     reasons: dict[int, str] = {}
@@ -73,7 +76,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact other than a decision."""
 
     id: str
-    kind: Literal["route", "version", "refusal", "finding", "outcome"]
+    kind: Literal["route", "version", "refusal", "finding", "outcome", "action"]
     time_ns: int
     """When it happened."""
     known_ns: int
@@ -107,6 +110,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any]
     features: dict[str, Any]
     output: dict[str, Any]
+    judged: dict[str, Any] = {}
+    """What judgement measured."""
     waited_ns: int
     steps_ns: dict[str, int]
     arm: str = "live"

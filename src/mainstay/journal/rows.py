@@ -18,7 +18,7 @@ OUTPUT = "output"
 
 _NOT_A_TIME: Final = -(1 << 63)
 
-GROUPS = ("inputs", "context", "features", "outputs")
+GROUPS = ("inputs", "context", "features", "outputs", "judged")
 
 
 def group_columns(batch: DecisionBatch, group: str) -> Columns | None:
@@ -89,6 +89,7 @@ def decision_of(batch: DecisionBatch, layout: Layout, row: int) -> Decision:
         context=values["context"],
         features=values["features"],
         output=values["outputs"],
+        judged=values["judged"],
         waited_ns=batch.waited_ns[row] if batch.waited_ns else 0,
         steps_ns=batch.steps_ns,
         arm=batch.arm,

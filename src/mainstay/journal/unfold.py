@@ -31,6 +31,7 @@ PREFIXES: Final = {
     "context": "context_",
     "features": "feature_",
     "outputs": "output_",
+    "judged": "judged_",
 }
 _OPTIONAL: Final = ("inputs", "context")
 _MISSING_BITS: Final = {"<f8": (np.int64, 0x7FF8000000000000), "<f4": (np.int32, 0x7FC00000)}
@@ -278,6 +279,7 @@ def fold(table: ArrowTable) -> list[Run]:
     firsts = table.column("run_first_sequence").to_numpy()
     starts = np.flatnonzero(np.concatenate([[True], firsts[1:] != firsts[:-1]]))
     ends = [*starts[1:].tolist(), table.num_rows]
+    # Tables from before a group was known do not name it in their form.
     groups = {group: _unflat(form, group, table) for group in GROUPS}
     return [
         (_batch(groups, table.slice(start, end - start), start), form.layout)
@@ -325,6 +327,7 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
         context=encoded("context"),
         features=encoded("features"),
         outputs=encoded("outputs"),
+        judged=encoded("judged"),
         statuses=bytes(STATUSES.index(status) for status in column["status"]),
         reasons={row: text for row, text in enumerate(column["reason"]) if text is not None},
         waited_ns=() if waited_ns[0] is None else tuple(waited_ns),
@@ -336,7 +339,7 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
 
 
 def _unflat(form: _Form, group: str, table: ArrowTable) -> Columns | None:
-    places = form.groups[group]
+    places = form.groups.get(group)
     if places is None:
         return None
     return {place.name: _joined(form, group, place, table) for place in places}

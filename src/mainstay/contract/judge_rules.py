@@ -1,0 +1,18 @@
+"""Whether `judge` makes sense: alone, and with the inputs, the context and the output.
+
+Promises to name every fault at its setting, with what would be right; see `rules.py`.
+"""
+
+from collections.abc import Iterator
+
+from mainstay.base.limits import WORDS_MAX_CHARACTERS
+from mainstay.contract.judging import Judge
+from mainstay.contract.release_rules import Known
+from mainstay.contract.shape import Fault
+
+
+def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:  # noqa: ARG001  # because parts to come refer to them
+    """What makes no sense in how answers are judged."""
+    if not 1 <= len(judge.say.strip()) <= WORDS_MAX_CHARACTERS:
+        words = f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters"
+        yield Fault(("judge", "say"), words)

@@ -1,0 +1,76 @@
+"""The way of an answer through judgement, folded once from the contract.
+
+    sense → the stages the contract declares → fallback for what was declined → the last stages
+
+Promises that a contract which declares nothing pays for nothing but sense; that no stage sees the
+rows of another run; and that what a fallback says is judged as well. A stage that breaks down
+declines the rows of its run: a check that cannot run is a failing check.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mainstay.contract.model import Contract
+from mainstay.judge.model import DECLINED, Case, Mask, Stage
+from mainstay.judge.sense import Sense
+
+
+class SenseStage:
+    """Declines what makes no sense: not finite, out of range, of the wrong form."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._sense = Sense(contract)
+
+    def __call__(self, case: Case) -> None:
+        good = self._sense(case.output)
+        if good.all():
+            return
+        case.turn(~good, DECLINED, lambda row: self._sense.reason(case.output, row))
+
+
+class Flow:
+    """The judgement of one version."""
+
+    def __init__(
+        self,
+        first: Sequence[Stage],
+        fallback: Stage | None = None,
+        last: Sequence[Stage] = (),
+    ) -> None:
+        """`last` judges what a fallback said too."""
+        self._first = tuple(first)
+        self._fallback = fallback
+        self._last = tuple(last)
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether something else may answer what this version does not."""
+        return self._fallback is not None
+
+    def __call__(self, case: Case) -> None:
+        """Judge every row of a run."""
+        for stage in self._first:
+            _pass(stage, case)
+        self._finish(case)
+
+    def without_model(self, case: Case, why: str) -> None:
+        """Judge a run that the model had no part in: whatever there is to say is a fallback."""
+        everything: Mask = np.ones(case.rows, dtype=np.bool_)
+        case.turn(everything, DECLINED, why)
+        self._finish(case)
+
+    def _finish(self, case: Case) -> None:
+        if self._fallback is not None and (case.statuses == DECLINED).any():
+            _pass(self._fallback, case)
+        for stage in self._last:
+            _pass(stage, case)
+
+
+def _pass(stage: Stage, case: Case) -> None:
+    try:
+        stage(case)
+    except Exception as error:  # noqa: BLE001  # because a broken check must withhold, not crash the run
+        everything: Mask = np.ones(case.rows, dtype=np.bool_)
+        what = type(stage).__name__.removesuffix("Stage").lower()
+        case.turn(everything, DECLINED, f"the check `{what}` broke down: {error!r}")
