@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
+from mainstay.summaries.moments import moments_of
 from mainstay.watch import distances
 from mainstay.watch.ks import ks_counts, ks_values
 from mainstay.watch.means import anova, welch
-from mainstay.watch.moments import moments_of
 from mainstay.watch.ranks import rank_place, rank_spread
 from mainstay.watch.shares import beyond_chance, chi_square, two_shares
 from mainstay.watch.statistics import joined

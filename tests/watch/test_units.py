@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mainstay.watch.moments import Moments, moments_of
+from mainstay.summaries.moments import Moments, moments_of
 from mainstay.watch.units import unit_change
 
 SPEEDS = np.random.default_rng(0).normal(70, 8, 5000)

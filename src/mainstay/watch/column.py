@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from mainstay.summaries.summary import Categories, Numbers, Summary, merge
 from mainstay.watch.distances import (
     jensen_shannon,
     largest_difference,
@@ -25,7 +26,6 @@ from mainstay.watch.ranks import rank_place, rank_spread
 from mainstay.watch.shares import chi_square, two_shares
 from mainstay.watch.special import gamma_tail
 from mainstay.watch.statistics import joined
-from mainstay.watch.summary import Categories, Numbers, Summary, merge
 
 Counts = npt.NDArray[np.int64]
 

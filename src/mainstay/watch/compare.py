@@ -15,6 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.summaries.ruler import ruler_of
+from mainstay.summaries.summary import summarise
+from mainstay.summaries.values import sampled, values_of
 from mainstay.watch.column import checks_of
 from mainstay.watch.findings import Judged, changed_columns, findings_of
 from mainstay.watch.frames import Frame, frame_of
@@ -22,9 +25,6 @@ from mainstay.watch.model import LEAST_EFFECT, WEIGHTS, ColumnReport, Correlated
 from mainstay.watch.multiplicity import adjusted
 from mainstay.watch.profile import column_report
 from mainstay.watch.report import Report
-from mainstay.watch.ruler import ruler_of
-from mainstay.watch.summary import summarise
-from mainstay.watch.values import sampled, values_of
 
 _SAMPLE_ROWS: Final = 5000
 _CORRELATED_FROM: Final = 0.95

@@ -5,10 +5,10 @@ import math
 from typing import NamedTuple
 
 from mainstay.contract.finding import Finding, Verdict
+from mainstay.summaries.summary import Numbers
 from mainstay.watch.column import new_names
 from mainstay.watch.frames import Frame
 from mainstay.watch.model import Check, Measured
-from mainstay.watch.summary import Numbers
 from mainstay.watch.units import unit_change
 
 _NAMES_SHOWN = 5

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.watch.arrow import arrow
+from mainstay.summaries.arrow import arrow
 
 _TAKEN = (
     "a pandas or Polars data frame, an Arrow table, a DuckDB relation, a mapping of names to arrays"

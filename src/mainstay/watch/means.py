@@ -9,7 +9,7 @@ share of the variance that lies between the groups (eta squared).
 import math
 from collections.abc import Sequence
 
-from mainstay.watch.moments import Moments
+from mainstay.summaries.moments import Moments
 from mainstay.watch.special import fisher_tail, student_both_tails
 from mainstay.watch.statistics import NOTHING, Result
 

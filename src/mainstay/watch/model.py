@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mainstay.contract.finding import Verdict
-from mainstay.watch.ruler import Ruler
-from mainstay.watch.summary import Summary
+from mainstay.summaries.ruler import Ruler
+from mainstay.summaries.summary import Summary
 
 LEAST_EFFECT: Final = 0.05
 """The smallest change of a distribution that is worth an alarm, as a share of the rows."""

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mainstay.contract.finding import Finding, worst
+from mainstay.summaries.summary import Categories, Numbers, Summary
 from mainstay.watch.column import bounds_of
 from mainstay.watch.findings import Judged
 from mainstay.watch.model import ColumnReport, Measured, Side
-from mainstay.watch.summary import Categories, Numbers, Summary
 
 _BARS: Final = 24
 _CATEGORIES_SHOWN: Final = 12

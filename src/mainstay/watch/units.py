@@ -7,7 +7,7 @@ factor; it explains a change that a test has found, and is never one by itself.
 import math
 from typing import Final
 
-from mainstay.watch.moments import Moments
+from mainstay.summaries.moments import Moments
 
 _LOOSE: Final = 0.1
 _TIGHT: Final = 0.03

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mainstay.watch.arrow import arrow
-from mainstay.watch.values import Tally, Values, arrays, blocks, lengths, sampled, tally_of
+from mainstay.summaries.arrow import arrow
+from mainstay.summaries.values import Tally, Values, arrays, blocks, lengths, sampled, tally_of
 
 CELLS_MAX: Final = 256
 NAMES_MAX: Final = 1000

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mainstay.watch.arrow import arrow
+from mainstay.summaries.arrow import arrow
 
 Kind = Literal["number", "strings", "time", "unordered", "empty"]
 """`unordered` is what no test here can compare: lists, structs, vectors, complex numbers."""

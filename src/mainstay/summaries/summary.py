@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.watch.arrow import arrow
-from mainstay.watch.moments import Moments, merge_moments, moments_of
-from mainstay.watch.ruler import Ruler, fingerprint
-from mainstay.watch.values import Kind, Tally, Values, blocks, lengths, tally_of
+from mainstay.summaries.arrow import arrow
+from mainstay.summaries.moments import Moments, merge_moments, moments_of
+from mainstay.summaries.ruler import Ruler, fingerprint
+from mainstay.summaries.values import Kind, Tally, Values, blocks, lengths, tally_of
 
 Counts = npt.NDArray[np.int64]
 
