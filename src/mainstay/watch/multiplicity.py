@@ -16,7 +16,9 @@ def adjusted(p_values: Sequence[float], weights: Sequence[float]) -> list[float]
     result = [1.0] * len(p_values)
     worst = 0.0
     for at in order:
-        worst = max(worst, min(1.0, p_values[at] * max(left, weights[at]) / weights[at]))
+        corrected = min(1.0, p_values[at] * max(left, weights[at]) / weights[at])
+        # Of the smallest numbers a float can hold, a product may round to less than its factors.
+        worst = max(worst, p_values[at], corrected)
         result[at] = worst
         left -= weights[at]
     return result
