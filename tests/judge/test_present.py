@@ -15,13 +15,13 @@ from mainstay.contract.model import (
     Ranking,
     VectorOutput,
 )
-from mainstay.judge.present import present
+from mainstay.judge.present import Shown, present, woven
 
 
 def shown(output, raw):
     contract = Contract(model="m", inputs={"a": Number()}, output=output)
     answers = present(contract)(np.asarray(raw))
-    msgspec.json.encode(answers)  # JSON can carry all of it
+    msgspec.json.encode(list(answers))  # JSON can carry all of it
     return answers
 
 
@@ -71,3 +71,40 @@ def test_other_outputs():
     assert ranking.answer == ["b", "c"]
     assert [(o.answer, o.score) for o in ranking.options] == [("b", 3.0), ("c", 2.0)]
     assert ranking.confidence is None
+
+
+KINDS = (
+    (Probability(classes=("no", 'y"es'), threshold=0.3), (2,)),
+    (Probability(classes=("a", "b", "c")), (3,)),
+    (NumberOutput(), ()),
+    (Ranking(items=("a", "b", "c"), top=2), (3,)),
+    (VectorOutput(length=2), (2,)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_columns_texts_and_rows_say_the_same(data):
+    """S23 S24 S33: whatever way a door looks at a run, or at a part of it, or at rows of several
+    runs: the answers are those of its rows, and so are their texts; what is shown instead of what
+    the model gave is shown on all ways."""
+    output, width = data.draw(st.sampled_from(KINDS))
+    rows = data.draw(st.integers(1, 6))
+    raw = data.draw(hnp.arrays(np.float32, (rows, *width), elements=st.floats(0, 1, width=32)))
+    contract = Contract(model="m", inputs={"a": Number()}, output=output)
+    places = data.draw(st.sets(st.integers(0, rows - 1)))
+    instead = {place: Shown(f"own {place}") for place in places}
+    whole = present(contract)(raw, instead)
+    start = data.draw(st.integers(0, rows - 1))
+    order = data.draw(st.permutations(range(rows)))
+    cut = data.draw(st.integers(0, rows))
+    parts = [(order[:cut], whole.part(0, cut)), (order[cut:], whole.part(cut, rows))]
+    for looked_at in (whole, whole.part(start, rows), woven(parts)):
+        every = list(looked_at)
+        assert looked_at.answers() == [each.answer for each in every]
+        texts = [msgspec.json.decode("{" + text + "}") for text in looked_at.texts()]
+        assert texts == msgspec.json.decode(msgspec.json.encode(every))
+    for place in places:
+        assert whole[place] is instead[place]
+    told = woven(parts)
+    assert [told[row] for row in order] == list(whole)

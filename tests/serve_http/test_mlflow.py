@@ -165,7 +165,7 @@ def test_predictions_are_what_a_program_acts_on(kind: str, predictions: list[Any
     got = json.loads(mlflow(contract).encode(given, Parsed({}, {}, 2)))
     assert got == {
         "predictions": predictions,
-        "decisions": given.ids,
+        "decisions": given.ids.listed(),
         "model": "m",
         "version": 3,
         "arm": "live",

@@ -76,7 +76,7 @@ def test_each_output_kind_answers_the_same_as_json_and_as_raw_bytes(
     head = read(*oip(contract).encode(given, parsed(wanted, 'my "id"')))
     assert values(head) == {
         **EXPECTED[kind],
-        "decision": given.ids,
+        "decision": given.ids.listed(),
         "status": ["answered", "answered"],
     }
     assert (head["model_name"], head["model_version"], head["id"]) == ("m", "3", 'my "id"')

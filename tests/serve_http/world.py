@@ -30,7 +30,7 @@ from mainstay.judge.present import present
 from mainstay.serve.http.wire.decide import DecideDoor
 from mainstay.serve.http.wire.mlflow import MlflowDoor
 from mainstay.serve.http.wire.oip import OipDoor
-from mainstay.serve.model import Answer
+from mainstay.serve.model import Answer, Ids
 
 NUMERIC = Contract(
     model="fraud",
@@ -132,7 +132,7 @@ def answer(
         "number": 3,
         "fingerprint": "f" * 64,
         "route": 7,
-        "ids": [f"{row:028x}" for row in range(rows)],
+        "ids": Ids("0" * 20, 0, rows),
         "output": output,
         "shown": present(contract)(output),
         "statuses": statuses or ["answered"] * rows,

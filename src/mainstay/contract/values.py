@@ -272,10 +272,9 @@ class Checker:
             return [self._matrix_form(matrix)]
         if not 1 <= matrix.shape[0] <= ROWS_PER_CALL_MAX:
             return _count_problems(matrix.shape[0])
-        # Extremes by column carry NaN along, so two reductions see every value once.
-        low_enough = np.minimum.reduce(matrix) >= self._low
-        high_enough = np.maximum.reduce(matrix) <= self._high
-        if np.logical_and.reduce(low_enough & high_enough):
+        # NaN fails every comparison.
+        good: Mask = (matrix >= self._low) & (matrix <= self._high)
+        if good.all():
             if self._whole is None:
                 return []
             whole = matrix[:, self._whole]

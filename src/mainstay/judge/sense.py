@@ -100,15 +100,15 @@ def _width(output: Output) -> int | None:
 
 
 def _probable(output: Column) -> Mask:
-    # NaN and infinity fail the comparisons below, so they need no look of their own.
+    # NaN and infinity fail the comparisons, so they need no look of their own.
+    within: Mask = (output >= -_ROUNDING) & (output <= 1 + _ROUNDING)
+    if within.all():
+        return _sums_to_one(output)
     with np.errstate(invalid="ignore", over="ignore"):
-        if output.shape[1] == 2:
-            first, second = output[:, 0], output[:, 1]
-            least, total = np.minimum(first, second), first + second
-            most = np.maximum(first, second)
-        else:
-            least, most = np.minimum.reduce(output, axis=1), np.maximum.reduce(output, axis=1)
-            total = np.add.reduce(output, axis=1)
-        good: Mask = (least >= -_ROUNDING) & (most <= 1 + _ROUNDING)
-        good &= np.abs(total - 1) <= _SUM_TOLERANCE
-    return good
+        return np.asarray(within.all(axis=1) & _sums_to_one(output))
+
+
+def _sums_to_one(output: Column) -> Mask:
+    two = output.shape[1] == 2
+    total = output[:, 0] + output[:, 1] if two else np.add.reduce(output, axis=1)
+    return np.asarray(np.abs(total - 1) <= _SUM_TOLERANCE)

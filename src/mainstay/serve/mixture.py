@@ -31,8 +31,9 @@ from mainstay.contract.model import (
     Vector,
 )
 from mainstay.contract.problems import Problem, refusal
+from mainstay.judge.present import woven
 from mainstay.serve.join import Joiner, Tell, Told
-from mainstay.serve.model import Answer, Call, Row
+from mainstay.serve.model import Answer, Call, OwnIds, Row
 from mainstay.serve.pipeline import Pipeline
 from mainstay.serve.routes.assign import assign, shadowed
 from mainstay.serve.routes.model import Route
@@ -278,9 +279,11 @@ def merged(live: Route, parts: Sequence[tuple[list[int], Answer]]) -> Answer:
     """The answers to the parts of a call as the answer to the whole of it."""
     order = np.argsort(np.concatenate([np.array(own) for own, _ in parts]))
     cells = [
-        (row, answer.ids[n], answer.shown[n], answer.statuses[n], answer.reasons[n], answer)
+        (row, identity, status, reason, answer)
         for own, answer in parts
-        for n, row in enumerate(own)
+        for row, identity, status, reason in zip(
+            own, answer.ids, answer.statuses, answer.reasons, strict=True
+        )
     ]
     cells.sort(key=itemgetter(0))
     return Answer(
@@ -288,12 +291,13 @@ def merged(live: Route, parts: Sequence[tuple[list[int], Answer]]) -> Answer:
         live.number,
         live.fingerprint,
         live.epoch,
-        [cell[1] for cell in cells],
+        OwnIds([cell[1] for cell in cells]),
         np.concatenate([answer.output for _, answer in parts])[order],
+        woven([(own, answer.shown) for own, answer in parts]),
         [cell[2] for cell in cells],
         [cell[3] for cell in cells],
-        [cell[4] for cell in cells],
         parts[0][1].contract,
         MIXED,
-        [Row(cell[5].arm, cell[5].number) for cell in cells],
+        [Row(cell[4].arm, cell[4].number) for cell in cells],
+        {own[n]: said for own, answer in parts for n, said in answer.words.items()},
     )

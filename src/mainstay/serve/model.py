@@ -4,6 +4,7 @@ Every door turns what it reads into a `Call` and what comes back, an `Answer`, i
 the two there is a `Run`: the rows of one or several calls going through the steps together.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,10 +13,7 @@ import numpy as np
 from mainstay.access.model import Caller
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.model import Contract
-from mainstay.journal.model import STATUSES
-from mainstay.judge.present import Shown
-
-DECLINED = STATUSES.index("declined")
+from mainstay.judge.present import Presented, Shown, woven
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +39,51 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     version: int
 
 
+class Ids:
+    """The ids of consecutive decisions, written out when somebody looks."""
+
+    __slots__ = ("_first", "_mark", "_rows")
+
+    def __init__(self, mark: str, first: int, rows: int) -> None:
+        """`mark` is what the ids begin with, `first` the counter of the first of them."""
+        self._mark = mark
+        self._first = first
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, row: int) -> str:
+        if not 0 <= row < self._rows:
+            raise IndexError(row)
+        return f"{self._mark}{self._first + row:08x}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.listed())
+
+    def listed(self) -> list[str]:
+        """All of them."""
+        mark = self._mark
+        return [f"{mark}{n:08x}" for n in range(self._first, self._first + self._rows)]
+
+
+class OwnIds(Ids):
+    """The ids of decisions that were made in several runs."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__("", 0, len(ids))
+        self._all = ids
+
+    def __getitem__(self, row: int) -> str:
+        return self._all[row]
+
+    def listed(self) -> list[str]:
+        """All of them."""
+        return self._all
+
+
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a call is told: one decision for each of its rows, already recorded."""
 
@@ -48,15 +91,17 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     number: int
     fingerprint: str
     route: int
-    ids: list[str]
+    ids: Ids
     output: Column
-    shown: list[Shown]
+    shown: Presented
     statuses: list[str]
     reasons: list[str]
     contract: Contract
     arm: str = "live"
     """The part its version has in the route; `mixed` when `rows` tells it row by row."""
     rows: list[Row] = []
+    words: dict[int, str] = {}
+    """Row to plain words for the person, where the contract's own are not meant."""
 
 
 @dataclass(slots=True)
@@ -69,14 +114,20 @@ class Run:
     context: Columns
     features: Columns
     output: Column
-    shown: list[Shown]
+    shown: Presented
     statuses: bytearray
     reasons: dict[int, str]
     started_ns: int
     steps_ns: dict[str, int] = field(default_factory=dict[str, int])
+    judged: Columns = field(default_factory=dict[str, Column])
+    """What judgement measured, one column each."""
+    replaced: dict[int, Shown] = field(default_factory=dict[int, Shown])
+    """Rows that something else than the model's output answers."""
+    words: dict[int, str] = field(default_factory=dict[int, str])
 
 
 NOTHING: Column = np.empty((0,))
+NOTHING_SHOWN = woven(())
 
 
 def join_columns(parts: list[Columns]) -> Columns:

@@ -17,14 +17,22 @@ from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
 from mainstay.bundle.port import Loaded
-from mainstay.contract.columns import MATRIX, Columns, encode, rows_of, take
-from mainstay.contract.model import Label, Output, Probability, Ranking, VectorOutput
+from mainstay.contract.columns import MATRIX, Column, Columns, encode, rows_of, take
+from mainstay.contract.model import (
+    Label,
+    NumberOutput,
+    Output,
+    Probability,
+    Ranking,
+    VectorOutput,
+)
 from mainstay.contract.problems import Problem, refusal
 from mainstay.contract.values import Checker
 from mainstay.journal.model import CERTAIN, STATUSES, DecisionBatch, Layout
+from mainstay.judge.compile import compile_flow
+from mainstay.judge.model import Case
 from mainstay.judge.present import present
-from mainstay.judge.sense import Sense
-from mainstay.serve.model import DECLINED, NOTHING, Answer, Call, Run, join_columns
+from mainstay.serve.model import NOTHING, NOTHING_SHOWN, Answer, Call, Ids, Run, join_columns
 from mainstay.serve.routes.model import Route
 
 Step = Callable[[Run], None]
@@ -42,7 +50,9 @@ class Pipeline:
         clock: Clock,
         arm: str = "live",
         propensity: float = CERTAIN,
+        without_model: str = "",
     ) -> None:
+        """`without_model`: why the model is not asked; its fallback answers every row."""
         self.loaded = loaded
         self.route = route
         self.arm = arm
@@ -51,14 +61,13 @@ class Pipeline:
         self.checker = Checker(self.contract)
         self._ids = ids
         self._clock = clock
-        self._sense = Sense(self.contract)
+        self._flow = compile_flow(self.contract)
         self._present = present(self.contract)
-        self._steps: tuple[tuple[str, Step], ...] = (
-            ("extract", self._extract),
-            ("predict", self._predict),
-            ("judge", self._judge),
-            ("present", self._show),
-        )
+        self._without_model = without_model
+        steps: list[tuple[str, Step]] = [("judge", self._judge), ("present", self._show)]
+        if not without_model:
+            steps[:0] = [("extract", self._extract), ("predict", self._predict)]
+        self._steps = tuple(steps)
 
     def layout(self) -> Layout:
         """The names that the journal reads this version's matrices by."""
@@ -109,7 +118,7 @@ class Pipeline:
             context=join_columns([call.context for call in calls]),
             features={},
             output=NOTHING,
-            shown=[],
+            shown=NOTHING_SHOWN,
             statuses=bytearray(rows),
             reasons=_notes(calls),
             started_ns=started,
@@ -137,30 +146,43 @@ class Pipeline:
             )
 
     def _judge(self, run: Run) -> None:
-        good = self._sense(run.output)
-        if good.all():
-            return
-        for row in np.flatnonzero(~good).tolist():
-            run.statuses[row] = DECLINED
-            reason = self._sense.reason(run.output, row)
-            noted = run.reasons.get(row)
-            run.reasons[row] = f"{reason}; {noted}" if noted else reason
+        if self._without_model:
+            run.output = no_output(self.contract.output, run.rows)
+        case = Case(
+            rows=run.rows,
+            inputs=run.inputs,
+            context=run.context,
+            output=run.output,
+            names=self.checker.names,
+            callers=lambda: _callers(run),
+            time_ns=self._clock.now_ns(),
+            statuses=np.frombuffer(run.statuses, dtype=np.uint8),
+            reasons=run.reasons,
+            judged=run.judged,
+            shown=run.replaced,
+            words=run.words,
+        )
+        if self._without_model:
+            self._flow.without_model(case, self._without_model)
+        else:
+            self._flow(case)
 
     def _show(self, run: Run) -> None:
-        run.shown = self._present(run.output)
+        run.shown = self._present(run.output, run.replaced)
 
     def decisions(self, run: Run) -> DecisionBatch:
         """The record of a run, with ids of its own."""
         time_ms, first = self._ids.take(run.rows)
-        callers = [call.caller.name for call in run.calls for _ in range(call.rows)]
+        callers = {call.caller.name for call in run.calls}
         requests: tuple[str, ...] = ()
         if any(call.request for call in run.calls):
             requests = tuple(call.request for call in run.calls for _ in range(call.rows))
-        waited = (run.started_ns - call.received_ns for call in run.calls for _ in range(call.rows))
+        waited: list[int] = []
+        for call in run.calls:
+            waited += [run.started_ns - call.received_ns] * call.rows
         shadows: tuple[str, ...] = ()
         if run.calls[0].shadows:
             shadows = tuple(shadowed for call in run.calls for shadowed in call.shadows)
-        same_caller = all(caller == callers[0] for caller in callers)
         return DecisionBatch(
             fingerprint=self.route.fingerprint,
             route=self.route.epoch,
@@ -169,12 +191,13 @@ class Pipeline:
             incarnation=self._ids.incarnation,
             first_sequence=first,
             rows=run.rows,
-            callers=(callers[0],) if same_caller else tuple(callers),
+            callers=tuple(callers) if len(callers) == 1 else tuple(_callers(run)),
             requests=requests,
             inputs=encode(run.inputs),
             context=encode(run.context) if run.context else b"",
             features=encode(run.features) if self.loaded.extracts else b"",
             outputs=encode({"output": run.output}),
+            judged=encode(run.judged) if run.judged else b"",
             statuses=bytes(run.statuses),
             reasons=run.reasons,
             waited_ns=tuple(waited),
@@ -186,10 +209,11 @@ class Pipeline:
 
     def answers(self, run: Run, batch: DecisionBatch) -> list[Answer]:
         """What each call of a recorded run is told."""
-        prefix = f"{batch.time_ms:012x}{batch.incarnation:08x}"
+        mark = f"{batch.time_ms:012x}{batch.incarnation:08x}"
         first = batch.first_sequence
-        ids = [f"{prefix}{sequence:08x}" for sequence in range(first, first + run.rows)]
-        statuses = [STATUSES[code] for code in run.statuses]
+        statuses: list[str] = [STATUSES[0]] * run.rows
+        if any(run.statuses):
+            statuses = [STATUSES[code] for code in run.statuses]
         reasons = [""] * run.rows
         for row, reason in run.reasons.items():
             reasons[row] = reason
@@ -204,13 +228,14 @@ class Pipeline:
                     route.number,
                     route.fingerprint,
                     route.epoch,
-                    ids[part],
+                    Ids(mark, first + start, call.rows),
                     run.output[part],
-                    run.shown[part],
+                    run.shown.part(start, part.stop),
                     statuses[part],
                     reasons[part],
                     contract,
                     self.arm,
+                    words=_words_of(run, part),
                 )
             )
             start = part.stop
@@ -239,6 +264,29 @@ def output_names(output: Output) -> tuple[str, ...]:
     if isinstance(output, VectorOutput):
         return tuple(str(place) for place in range(output.length))
     return ("label",) if isinstance(output, Label) else ("number",)
+
+
+def no_output(output: Output, rows: int) -> Column:
+    """What stands for the output where the model was not asked: nothing that makes sense."""
+    if isinstance(output, Label):
+        return np.full(rows, -1, dtype=np.int64)
+    names = output_names(output)
+    shape = (rows,) if isinstance(output, NumberOutput) else (rows, len(names))
+    return np.full(shape, np.nan)
+
+
+def _callers(run: Run) -> list[str]:
+    """Who asked for each row."""
+    return [call.caller.name for call in run.calls for _ in range(call.rows)]
+
+
+def _words_of(run: Run, part: slice) -> dict[int, str]:
+    """The words that were found for some rows, counted from the first of them."""
+    if not run.words:
+        return {}
+    return {
+        row - part.start: said for row, said in run.words.items() if part.start <= row < part.stop
+    }
 
 
 def _notes(calls: list[Call]) -> dict[int, str]:

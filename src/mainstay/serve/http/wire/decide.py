@@ -24,7 +24,9 @@ from mainstay.serve.model import Answer
 
 _Values = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
-_SHOWN = "answered"
+_PLAINLY = "answered"
+_SHOWN = frozenset({"answered", "asked", "fallback"})
+"""Statuses whose answer is told."""
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True):
@@ -137,14 +139,25 @@ class DecideDoor:
 
     def encode(self, answer: Answer, parsed: Parsed) -> bytes:
         """One decision, or a list of them."""
-        decisions = [self._decision(answer, row) for row in range(len(answer.ids))]
+        request = f'"request":{_encode(parsed.request).decode()}' if parsed.request else ""
+        rows = self._rows(answer)
         if parsed.single:
-            if parsed.request:
-                decisions[0].request = parsed.request
-            return _encode(decisions[0])
-        if parsed.request:
-            return _encode({"request": parsed.request, "rows": decisions})
-        return _encode({"rows": decisions})
+            return (f"{rows[0][:-1]},{request}}}" if request else rows[0]).encode()
+        lead = f"{{{request}," if request else "{"
+        return f'{lead}"rows":[{",".join(rows)}]}}'.encode()
+
+    def _rows(self, answer: Answer) -> list[str]:
+        """Every decision as JSON. Of those that simply were answered nothing differs but the id
+        and what is shown, so these are put together from columns."""
+        statuses = answer.statuses
+        if answer.rows or answer.words or statuses.count(_PLAINLY) != len(statuses):
+            rows = range(len(statuses))
+            return [_encode(self._decision(answer, row)).decode() for row in rows]
+        same = f'"model":"{answer.model}","version":{answer.number},"arm":"{answer.arm}"'
+        return [
+            f'{{"id":"{identity}",{same},"status":"{_PLAINLY}",{text},"words":""}}'
+            for identity, text in zip(answer.ids.listed(), answer.shown.texts(), strict=True)
+        ]
 
     def _decision(self, answer: Answer, row: int) -> _Decision:
         status = answer.statuses[row]
@@ -152,10 +165,19 @@ class DecideDoor:
         number, arm = answer.number, answer.arm
         if answer.rows:
             number, arm = answer.rows[row].version, answer.rows[row].arm
-        if status != _SHOWN:
-            reason = answer.reasons[row] or msgspec.UNSET
+        words = answer.words.get(row)
+        if status not in _SHOWN:
             return _Decision(
-                identity, answer.model, number, arm, status, None, None, [], self._say, reason
+                identity,
+                answer.model,
+                number,
+                arm,
+                status,
+                None,
+                None,
+                answer.shown[row].options if status == "options" else [],
+                self._say if words is None else words,
+                answer.reasons[row] or msgspec.UNSET,
             )
         shown = answer.shown[row]
         return _Decision(
@@ -167,7 +189,8 @@ class DecideDoor:
             shown.answer,
             shown.confidence,
             shown.options,
-            "",
+            words or "",
+            msgspec.UNSET if status == "answered" else answer.reasons[row] or msgspec.UNSET,
         )
 
     def encode_features(self, features: Columns, names: tuple[str, ...], parsed: Parsed) -> bytes:

@@ -202,8 +202,8 @@ class MlflowDoor:
         """The predictions, one for each row, and the ids of their decisions."""
         refuse_withheld(answer)
         body: dict[str, Any] = {
-            "predictions": [shown.answer for shown in answer.shown],
-            "decisions": answer.ids,
+            "predictions": answer.shown.answers(),
+            "decisions": answer.ids.listed(),
             "model": answer.model,
             "version": answer.number,
             "arm": answer.arm,

@@ -155,7 +155,7 @@ def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | li
     """What a tensor holds, row by row; nothing in rows that may not be shown."""
     source = tensor.source
     if source == "decision":
-        return answer.ids
+        return answer.ids.listed()
     if source == "status":
         return answer.statuses
     if source == "output":
@@ -165,10 +165,12 @@ def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | li
         output = np.array(answer.output, dtype=np.float64)
         output[hidden] = 0.0
         return output
-    words: list[Any] = [
-        row.answer if status == _SHOWN else None
-        for row, status in zip(answer.shown, answer.statuses, strict=True)
-    ]
+    words = answer.shown.answers()
+    if not shown:
+        words = [
+            word if status == _SHOWN else None
+            for word, status in zip(words, answer.statuses, strict=True)
+        ]
     if source == "answer":
         return ["" if word is None else word for word in words]
     nothing = [""] * (tensor.width or 0)
