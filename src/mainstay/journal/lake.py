@@ -174,9 +174,9 @@ def _write_files(lake: Path, name: str, content: Content, now_ns: int, step: Ste
     parts: dict[tuple[str, str], tuple[list[Run], list[Event]]] = {}
     for run in content.runs:
         batch, layout = run
-        parts.setdefault((layout.model, _day(batch.time_ms)), ([], []))[0].append(run)
+        parts.setdefault((layout.model, day_of(batch.time_ms)), ([], []))[0].append(run)
     for event in content.events:
-        day = _day(event.time_ns // 1_000_000)
+        day = day_of(event.time_ns // 1_000_000)
         parts.setdefault((event.model, day), ([], []))[1].append(event)
     files: list[FileMark] = []
     for (model, day), (runs, events) in parts.items():
@@ -197,7 +197,8 @@ def _write_files(lake: Path, name: str, content: Content, now_ns: int, step: Ste
     )
 
 
-def _day(time_ms: int) -> str:
+def day_of(time_ms: int) -> str:
+    """The partition of a time."""
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d")
 
 

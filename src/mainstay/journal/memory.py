@@ -5,13 +5,23 @@ Promises everything but to outlive its process.
 
 import threading
 from collections.abc import Sequence
+from itertools import islice
 
 from mainstay.base.errors import InvalidUsage, MainstayError, StorageFailed
 from mainstay.base.ids import parse_decision_id
 from mainstay.journal.arrow import ArrowTable
-from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Record
+from mainstay.journal.model import (
+    Decision,
+    DecisionBatch,
+    Event,
+    Fresh,
+    Layout,
+    Record,
+    Wanted,
+)
 from mainstay.journal.piece import prepare
-from mainstay.journal.port import Done
+from mainstay.journal.news import rows_of
+from mainstay.journal.port import Done, News
 from mainstay.journal.reader import ask, not_found
 from mainstay.journal.rows import decision_of
 from mainstay.journal.tail import Run, holds
@@ -110,9 +120,35 @@ class MemoryJournal:
             runs, events = list(self._log.runs.values()), list(self._log.events)
         return ask(sql, runs=runs, events=events)
 
+    def news(self, wanted: Wanted) -> News:
+        """Reads on from a moment: what was written of one model since the look before."""
+        return MemoryNews(self._log, wanted)
+
     def seal(self) -> int:
         """Count the closed spools as sealed."""
         with self._log.lock:
             sealed = len(self._log.unsealed)
             self._log.unsealed.clear()
         return sealed
+
+
+class MemoryNews:
+    """Reads on in a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog, wanted: Wanted) -> None:
+        self._log = log
+        self._wanted = wanted
+        self._runs = 0
+        self._events = 0
+
+    def read(self) -> Fresh:
+        """What is new since the last time."""
+        wanted = self._wanted
+        with self._log.lock:
+            runs = list(islice(self._log.runs.values(), self._runs, None))
+            events = self._log.events[self._events :]
+        self._runs += len(runs)
+        self._events += len(events)
+        rows = rows_of([run for run in runs if run[1].model == wanted.model], wanted)
+        heard = [e for e in events if e.model == wanted.model and e.kind in wanted.kinds]
+        return Fresh(sorted(rows, key=lambda row: row["id"]), heard)

@@ -76,7 +76,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact other than a decision."""
 
     id: str
-    kind: Literal["route", "version", "refusal", "finding", "outcome", "action"]
+    kind: Literal["route", "version", "refusal", "finding", "outcome", "action", "choice", "failure"]
     time_ns: int
     """When it happened."""
     known_ns: int
@@ -122,3 +122,23 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows the model run had."""
     run_row: int
     """Which of them this decision is."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose news somebody wants, and which part of it."""
+
+    model: str
+    since_ms: int
+    """Decisions from before then are of no interest, nor are files that end before then."""
+    columns: tuple[str, ...]
+    """Of decisions, as SQL names them; one that a version does not have is left out."""
+    kinds: tuple[str, ...]
+    """Of events."""
+
+
+class Fresh(msgspec.Struct, frozen=True):
+    """What a look brought."""
+
+    decisions: list[dict[str, Any]]
+    """In the order of their ids."""
+    events: list[Event]

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from mainstay.journal.model import Decision, DecisionBatch, Layout, Record
+from mainstay.journal.model import (
+    Decision,
+    DecisionBatch,
+    Fresh,
+    Layout,
+    Record,
+    Wanted,
+)
 
 Done = Callable[[BaseException | None], None]
 
@@ -35,6 +42,14 @@ class Spool(Protocol):
         ...
 
 
+class News(Protocol):
+    """Somebody's place in the journal."""
+
+    def read(self) -> Fresh:
+        """What is new since the last time, each record once; a long past comes in parts."""
+        ...
+
+
 class Journal(Protocol):
     """What has been written, by every process, sealed or not."""
 
@@ -48,6 +63,10 @@ class Journal(Protocol):
 
     def query(self, sql: str) -> Any:
         """An Arrow table, from SQL over the views `decisions` and `events`."""
+        ...
+
+    def news(self, wanted: Wanted) -> News:
+        """Reads on from a moment: what was written of one model since the look before."""
         ...
 
     def seal(self) -> int:

@@ -18,7 +18,9 @@ from mainstay.base.errors import InvalidUsage, NotFound, StorageFailed
 from mainstay.base.ids import DecisionId, parse_decision_id
 from mainstay.journal.arrow import ArrowTable
 from mainstay.journal.lake import Lake, remove_leftovers, seal_piece
-from mainstay.journal.model import Decision, DecisionBatch, Event, Layout
+from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Wanted
+from mainstay.journal.news import DiskNews
+from mainstay.journal.port import News
 from mainstay.journal.rows import decision_of
 from mainstay.journal.tail import Content, Run, open_piece, piece_names
 from mainstay.journal.unfold import DECISION_SCHEMA, EVENT_SCHEMA, unfold, unfold_events
@@ -84,6 +86,10 @@ class DiskJournal:
             decision_files=paths["decision"],
             event_files=paths["event"],
         )
+
+    def news(self, wanted: Wanted) -> News:
+        """Reads on from a moment: what was written of one model since the look before."""
+        return DiskNews(self._spool, self._lake.folder, wanted)
 
     def seal(self) -> int:
         """Turn every piece that no process writes any more into Parquet, exactly once."""

@@ -5,8 +5,9 @@ that a cut or damaged piece reads as a prefix. Must never write to a piece.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,8 +57,13 @@ class PieceReader:
 
     def content(self) -> Content:
         """Everything in the piece; `StorageFailed` when some of it cannot be read."""
-        try:
+        with self._readable():
             return self._content()
+
+    @contextmanager
+    def _readable(self) -> Generator[None]:
+        try:
+            yield
         except (apsw.Error, msgspec.MsgspecError, KeyError) as error:
             raise StorageFailed(
                 f"the piece {self.name} holds what cannot be read: {error}", rule="storage"
@@ -72,6 +78,37 @@ class PieceReader:
             runs.append((batch, layouts[batch.fingerprint]))
         rows = run("SELECT record FROM event ORDER BY rowid")
         return Content(runs, [_event_decoder.decode(data) for (data,) in rows])
+
+    def runs_after(
+        self, model: str, sequence: int, but: Container[int], most: int
+    ) -> Sequence[Run]:
+        """Runs of a model whose first sequences are higher, without those named, oldest first."""
+        with self._readable():
+            layouts = {m: each for m, each in self._layouts().items() if each.model == model}
+            run = self._connection.execute
+            marks = ", ".join("?" * len(layouts))
+            places = run(
+                "SELECT first_sequence FROM decision WHERE first_sequence > ?"  # noqa: S608  # because it is question marks
+                f" AND fingerprint IN ({marks}) ORDER BY first_sequence",
+                (sequence, *layouts),
+            )
+            new = list(islice((first for (first,) in places if first not in but), most))
+            rows = (
+                run("SELECT record FROM decision WHERE first_sequence = ?", (first,)).fetchone()
+                for first in new
+            )
+            batches = (_batch_decoder.decode(row[0]) for row in rows)
+            return [(batch, layouts[batch.fingerprint]) for batch in batches]
+
+    def events_after(self, model: str, place: int, most: int) -> Sequence[tuple[int, Event]]:
+        """Events of a model with their places in the piece, from behind one of these on."""
+        with self._readable():
+            rows = self._connection.execute(
+                "SELECT rowid, record FROM event WHERE rowid > ? AND model = ?"
+                " ORDER BY rowid LIMIT ?",
+                (place, model, most),
+            )
+            return [(row, _event_decoder.decode(data)) for row, data in rows]
 
     def find(self, decision: DecisionId) -> Run | None:
         """The run that a decision was made in."""
