@@ -54,6 +54,14 @@ BUNDLE_FILES_MAX: Final = 1000
 MANIFEST_MAX_BYTES: Final = 8 * 1024 * 1024
 TRIAL_MAX_SECONDS: Final = 120
 
+# What is counted across requests.
+TALLY_NAMES_MAX: Final = 10_000
+TALLY_KEYS_MAX: Final = 100_000
+TALLY_ROWS_MAX: Final = 2_000_000
+TALLY_BUCKETS_MAX: Final = 10_000
+TALLY_WIDTH_MAX: Final = 16
+TALLY_KEY_MAX_CHARACTERS: Final = 200
+
 # How the journal breathes.
 SPOOL_SYNC_EVERY_MS: Final = 50
 SPOOL_PIECE_MAX_BYTES: Final = 64 * 1024 * 1024

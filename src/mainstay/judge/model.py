@@ -16,6 +16,8 @@ import numpy.typing as npt
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.journal.model import STATUSES
 from mainstay.judge.present import Shown
+from mainstay.tally.memory import MemoryTally
+from mainstay.tally.port import Tally
 
 Mask = npt.NDArray[np.bool_]
 Why = str | Callable[[int], str]
@@ -88,6 +90,14 @@ class Case:
         """Add to what is recorded of a row."""
         before = self.reasons.get(row)
         self.reasons[row] = f"{reason}; {before}" if before else reason
+
+
+@dataclass(slots=True, frozen=True)
+class Means:
+    """What stages work with beside the contract; each has a default that works alone."""
+
+    tally: Tally = field(default_factory=MemoryTally)
+    """Where is counted what is limited or compared across requests."""
 
 
 class Stage(Protocol):

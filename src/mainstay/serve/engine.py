@@ -7,7 +7,7 @@ refused in words, and the one that served keeps serving.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
@@ -18,6 +18,7 @@ from mainstay.bundle.port import Loaded
 from mainstay.contract.finding import Finding
 from mainstay.journal.model import CERTAIN
 from mainstay.journal.port import Spool
+from mainstay.judge.model import Means
 from mainstay.serve.aside import Aside
 from mainstay.serve.gather import Gatherer, Sources
 from mainstay.serve.join import Joiner
@@ -26,6 +27,8 @@ from mainstay.serve.model import Run
 from mainstay.serve.pipeline import Pipeline
 from mainstay.serve.routes.assign import live_share
 from mainstay.serve.routes.model import Arm, Route, Stop
+from mainstay.tally.memory import MemoryTally
+from mainstay.tally.port import Tally
 
 Observe = Callable[[Route, Run], None]
 Announce = Callable[[Route, Iterable[str]], None]
@@ -78,6 +81,8 @@ class Machinery:
     """Told of every version that takes over, with the names of its inputs."""
     missed: Callable[[Missed], None] = _unheard
     """Told of rows that a shadow did not answer."""
+    tally: Tally = field(default_factory=MemoryTally)
+    """Where is counted what is limited or compared across requests."""
 
 
 class Engine:
@@ -173,8 +178,12 @@ class Engine:
         propensity: float = CERTAIN,
     ) -> Serving:
         machinery = self._machinery
-        pipeline = Pipeline(loaded, route, machinery.ids, machinery.clock, arm, propensity)
         shadow = arm == "shadow"
+        # Nobody sees what a shadow says, so it must not use up what its neighbours may say.
+        means = Means() if shadow else Means(tally=machinery.tally)
+        pipeline = Pipeline(
+            loaded, route, machinery.ids, machinery.clock, arm, propensity, means=means
+        )
         joiner = Joiner(
             pipeline,
             machinery.spool,

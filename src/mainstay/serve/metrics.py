@@ -51,6 +51,7 @@ _ABOUT = {
     "defects": "Errors that nobody foresaw, each one a failed request.",
     "spool_errors": "Records the journal could not take.",
     "shadow_missed": "Rows that a shadow did not answer.",
+    "tally_forgotten": "Keys whose counts made room for newer ones.",
 }
 _LABELS = {
     "requests": ("model", "door", "status"),
@@ -63,6 +64,7 @@ _LABELS = {
     "defects": (),
     "spool_errors": (),
     "shadow_missed": ("model", "version", "why"),
+    "tally_forgotten": (),
 }
 
 
@@ -223,6 +225,10 @@ class Metrics:
         """An error that nobody foresaw failed a request; the newest one's words are kept."""
         self._count(1, "defects")
         self._last_defect = words[:_WORDS_MAX]
+
+    def tally_forgotten(self, keys: int) -> None:
+        """What is counted across requests had no room for so many keys since the start."""
+        self._counts["tally_forgotten",] = keys
 
     def spool_error(self) -> None:
         """The journal could not take a record."""

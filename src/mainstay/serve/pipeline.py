@@ -30,7 +30,7 @@ from mainstay.contract.problems import Problem, refusal
 from mainstay.contract.values import Checker
 from mainstay.journal.model import CERTAIN, STATUSES, DecisionBatch, Layout
 from mainstay.judge.compile import compile_flow
-from mainstay.judge.model import Case
+from mainstay.judge.model import Case, Means
 from mainstay.judge.present import present
 from mainstay.serve.model import NOTHING, NOTHING_SHOWN, Answer, Call, Ids, Run, join_columns
 from mainstay.serve.routes.model import Route
@@ -51,6 +51,7 @@ class Pipeline:
         arm: str = "live",
         propensity: float = CERTAIN,
         without_model: str = "",
+        means: Means | None = None,
     ) -> None:
         """`without_model`: why the model is not asked; its fallback answers every row."""
         self.loaded = loaded
@@ -61,7 +62,7 @@ class Pipeline:
         self.checker = Checker(self.contract)
         self._ids = ids
         self._clock = clock
-        self._flow = compile_flow(self.contract)
+        self._flow = compile_flow(self.contract, means)
         self._present = present(self.contract)
         self._without_model = without_model
         steps: list[tuple[str, Step]] = [("judge", self._judge), ("present", self._show)]

@@ -34,6 +34,7 @@ from mainstay.serve.model import Run
 from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.routes.model import Route
 from mainstay.serve.validity import FindingEvents, Rounds
+from mainstay.tally.port import Tally
 
 DRAIN_MAX_SECONDS = 20.0
 IDLE_GRACE_SECONDS = 1.0
@@ -60,6 +61,7 @@ class WorkerParts:
     clock: Clock
     metrics: Metrics
     find_decision: FindDecision
+    tally: Tally
 
 
 class Worker:
@@ -80,6 +82,7 @@ class Worker:
                 observe=self._observe,
                 announce=self._announce,
                 missed=self._missed,
+                tally=parts.tally,
             )
         )
         findings = FindingEvents(parts.spool, parts.ids, parts.clock, settings.slot)
@@ -129,6 +132,7 @@ class Worker:
         metrics = self._parts.metrics
         metrics.in_flight = connections.in_flight
         metrics.waiting_rows = self._engine.waiting_rows
+        metrics.tally_forgotten(self._parts.tally.forgotten)
         write_whole(self._metrics_file, metrics.snapshot())
 
     async def serve(self, listening: socket.socket) -> None:
@@ -158,6 +162,7 @@ class Worker:
         self._beat(connections)
         self._follower.report()
         self._parts.spool.close()
+        self._parts.tally.close()
 
     async def _drain(self, server: asyncio.Server, connections: Connections) -> None:
         """No longer ready, no new connections; wait for what is in flight."""

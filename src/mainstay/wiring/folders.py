@@ -19,7 +19,7 @@ from mainstay.wiring.settings import SETTINGS_FILE, TEMPLATE, Settings, read_set
 VARIABLE = "MAINSTAY_WORKSPACE"
 WORKSPACE_KEY = "workspace"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
-_IGNORED = "# What a workspace makes anew, and its secrets.\nrun/\ncache/\nkeys/workspace\n"
+_IGNORED = "# What a workspace makes anew, and its secrets.\nrun/\ncache/\nstate/\nkeys/workspace\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,12 @@ class Places:
     def cache(self) -> Path:
         """Bundles unpacked on this machine; may be deleted when nothing runs."""
         return self.root / "cache"
+
+    @property
+    def tally(self) -> Path:
+        """The file through which this machine's processes count together; deleting it while
+        nothing runs begins all counts anew."""
+        return self.root / "state" / "tally.db"
 
     @property
     def journal(self) -> Path:

@@ -27,6 +27,7 @@ from mainstay.serve.lifeline import hold_lifeline
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.sources import open_source
 from mainstay.serve.worker import WorkerParts, WorkerSettings, run_worker
+from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.folders import open_places
 
 
@@ -98,6 +99,7 @@ def _serve(workspace: Path, slot: int, fd: int, *, local: bool) -> None:
         clock=clock,
         metrics=metrics,
         find_decision=Asker(places.run).find,
+        tally=SqliteTally(places.tally, clock),
     )
     settings = WorkerSettings(slot=slot, run_folder=places.run, local=local)
     run_worker(settings, parts, socket.socket(fileno=fd))
