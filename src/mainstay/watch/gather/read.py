@@ -1,0 +1,96 @@
+"""A table of decisions as parts, one for each stretch, arm and slice that it has rows of.
+
+Columns without a ruler in the reference are left out, but for what the runtime adds itself. A
+column of another type than the reference's is kept with its counts alone, which is a change of type
+for whoever compares. Shadows are parts of their own arm.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from mainstay.base.limits import SLICES_PER_COLUMN_MAX, STEPS_WATCHED_MAX
+from mainstay.summaries.arrow import arrow
+from mainstay.summaries.reference import Reference
+from mainstay.summaries.ruler import Ruler
+from mainstay.summaries.summary import Summary, summarise
+from mainstay.summaries.values import values_of
+from mainstay.watch.gather.model import HOUR_MS, RUNTIME_RULERS, STEP, TIMES, Key, Part
+
+PREFIXES: Final = ("input_", "context_", "feature_", "output_", "judged_")
+"""How the names of a version's own columns begin."""
+OTHER_VALUES: Final = "…"
+"""The slice of all values that are too many to be named."""
+
+_steps = msgspec.json.Decoder(dict[str, int])
+
+
+def parts_of(table: Any, reference: Reference, slices: Sequence[str]) -> Iterator[Part]:
+    """The parts of a table that holds decisions of one version."""
+    if not table.num_rows:
+        return
+    first = table.slice(0, 1).select(["model", "fingerprint", "version"]).to_pylist()[0]
+    begins = table.column("time").cast(arrow().int64()).to_numpy() // 1000
+    begins -= begins % HOUR_MS
+    arms = np.asarray(table.column("arm").to_pylist(), dtype=object)
+    for begin in np.unique(begins).tolist():
+        for arm in sorted(set(arms[begins == begin].tolist())):
+            rows = table
+            chosen = (begins == begin) & (arms == arm)
+            if not chosen.all():
+                rows = table.filter(arrow().array(chosen))
+            key = Key(first["model"], first["fingerprint"], first["version"], arm, "", int(begin))
+            yield _part(rows, key, reference)
+            for column in slices:
+                yield from _sliced(rows, key, reference, f"input_{column}")
+
+
+def _sliced(rows: Any, key: Key, reference: Reference, column: str) -> Iterator[Part]:
+    """A part for each of a column's commonest values, and one for all others."""
+    if column not in rows.column_names:
+        return
+    compute = arrow().compute
+    words = rows.column(column).cast(arrow().string())
+    counted: list[dict[str, Any]] = compute.value_counts(words.drop_null()).to_pylist()
+    ordered = sorted((-each["counts"], each["values"]) for each in counted)
+    named: list[str] = [value for _, value in ordered]
+    kept = named[:SLICES_PER_COLUMN_MAX]
+    name = column.removeprefix("input_")
+    for value in kept:
+        part = rows.filter(compute.equal(words, value))
+        yield _part(part, msgspec.structs.replace(key, slice=f"{name}={value}"), reference)
+    if len(named) > len(kept):
+        others = compute.invert(compute.is_in(words, value_set=arrow().array(kept)))
+        part = rows.filter(compute.and_(others, compute.is_valid(words)))
+        yield _part(part, msgspec.structs.replace(key, slice=f"{name}={OTHER_VALUES}"), reference)
+
+
+def _part(rows: Any, key: Key, reference: Reference) -> Part:
+    rulers: Mapping[str, Ruler] = {
+        **{name: known.ruler for name, known in reference.columns.items()},
+        **RUNTIME_RULERS,
+    }
+    columns: dict[str, Summary] = {}
+    for name, ruler in rulers.items():
+        if name in rows.column_names:
+            columns[name] = summarise(values_of(rows.column(name)), ruler)
+    for name, times in _step_times(rows).items():
+        columns[STEP + name] = summarise(values_of(times), TIMES)
+    return Part(key, rows.num_rows, columns)
+
+
+def _step_times(rows: Any) -> dict[str, Any]:
+    """Per step of the pipeline: nanoseconds for each row, its share of its run."""
+    encoded = rows.column("steps").combine_chunks().dictionary_encode()
+    runs = [_steps.decode(text) for text in encoded.dictionary.to_pylist()]
+    codes = encoded.indices.to_numpy()
+    sizes = rows.column("run_rows").to_numpy()
+    names = sorted({name for run in runs for name in run})[:STEPS_WATCHED_MAX]
+    times: dict[str, Any] = {}
+    for name in names:
+        per_run = np.array([float(run.get(name, np.nan)) for run in runs])
+        column = per_run[codes] / sizes
+        times[name] = column[~np.isnan(column)]
+    return times
