@@ -1,0 +1,51 @@
+"""What makes no sense in the parts of `judge` about people is named where it stands (S25 S34)."""
+
+import pytest
+
+from mainstay.contract.document import InvalidContractFile
+from mainstay.contract.load import loads_contract
+
+GOOD = """\
+model: advice
+inputs:
+  user: {type: text}
+  asked_for: {type: boolean}
+  shape: {type: vector, length: 2}
+output: {type: probability, classes: ["no", "yes"]}
+"""
+
+
+def problems(judge: str) -> list[str]:
+    with pytest.raises(InvalidContractFile) as caught:
+        loads_contract(f"{GOOD}judge:\n  {judge}\n", "c.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("judge", "expected"),
+    [
+        ("exposure: {}", "c.yaml:8: judge.exposure: limits nothing; write errors, prompts or answers"),
+        ("exposure: {unit: user}", "judge.exposure: limits nothing"),
+        ("exposure: {prompt: 5 per 1d}", "judge.exposure.prompt: is not a setting of `exposure`; did you mean 'prompts'?"),
+        ("exposure: {prompts: 5}", "judge.exposure.prompts: must be text, got the number 5; write how many and per what time, such as 5 per 1d"),
+        ("exposure: {prompts: 5 a day}", "judge.exposure.prompts: '5 a day' is not a quota; write how many, and per what time, such as 5 per 1d"),
+        ("exposure: {errors: 0 per 1d}", "judge.exposure.errors: must be at least 1"),
+        ("exposure: {answers: 5 per 10ms}", "judge.exposure.answers: must be per 1s to 366d"),
+        ("exposure: {answers: 5 per 400d}", "judge.exposure.answers: must be per 1s to 366d"),
+        ("exposure: {unit: usr, answers: 5 per 1d}", "judge.exposure.unit: there is no input 'usr'; did you mean 'user'?"),
+        ("exposure: {unit: shape, answers: 5 per 1d}", "judge.exposure.unit: 'shape' is of type vector"),
+        ("exposure: {answers: 5 per 1d, unless: askd_for}", "judge.exposure.unless: at character 1"),
+        ("exposure: {answers: 5 per 1d, unless: user}", "judge.exposure.unless: at character 1 ('user'): must be true or false, this is text"),
+        ("exposure: 5 per 1d", "judge.exposure: must be a set of named settings, got the text '5 per 1d'"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_named(judge, expected):
+    found = problems(judge)
+    assert any(expected in problem for problem in found), found
+
+
+def test_what_makes_sense_is_taken():
+    part = "exposure: {unit: user, errors: 3 per 1d, prompts: 5 per day, answers: 20 per 12h, unless: asked_for}"
+    exposure = loads_contract(f"{GOOD}judge: {{{part}}}\n", "c.yaml").judge.exposure
+    assert exposure is not None
+    assert (exposure.unit, exposure.prompts, exposure.unless) == ("user", "5 per day", "asked_for")
