@@ -20,7 +20,14 @@ from mainstay.base.errors import ModelFailed
 from mainstay.bundle.anything import is_array
 from mainstay.bundle.model import ModelPart
 from mainstay.contract.columns import Column
-from mainstay.contract.model import Label, NumberOutput, Output, Probability, Ranking
+from mainstay.contract.model import (
+    Label,
+    NumberOutput,
+    Output,
+    Probability,
+    Ranking,
+    threshold_of,
+)
 
 Shaper = Callable[[Any, int], Column]
 
@@ -118,7 +125,7 @@ def chosen_classes(output: Output, raw: Column) -> npt.NDArray[np.int64]:
     if isinstance(output, Label):
         return raw.astype(np.int64)
     if isinstance(output, Probability) and len(output.classes) == 2:
-        return (raw[:, 1] >= output.threshold).astype(np.int64)
+        return (raw[:, 1] >= threshold_of(output)).astype(np.int64)
     return np.argmax(raw, axis=1).astype(np.int64)
 
 

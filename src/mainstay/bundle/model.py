@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mainstay.bundle.judgement import Calibration, Judgement
 from mainstay.contract.model import Contract
 
 MANIFEST_FILE = "manifest.json"
@@ -103,6 +104,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Path inside the bundle to SHA-256 in hexadecimal, for every file but this and the
     signature."""
     card: Card
+    judgement: Judgement | None = None
+    """What was learned of its own judgement; versions from before do not have it."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How it corrects its confidence; nothing where it does not."""
+        return None if self.judgement is None else self.judgement.calibration
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):

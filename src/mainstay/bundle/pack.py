@@ -46,6 +46,7 @@ from mainstay.bundle.signing import sign, write_signature
 from mainstay.bundle.source import Carried, carry, check_lookups
 from mainstay.bundle.trained import TrainedModel
 from mainstay.bundle.trial import TrialResult, try_out
+from mainstay.bundle.weigh import weigh
 from mainstay.contract.columns import Column, Columns, rows_of, take
 from mainstay.contract.infer import infer_contract, observed
 from mainstay.contract.load import check_contract, load_contract
@@ -335,11 +336,9 @@ class _Version:
             files[FIRST_IMPRESSIONS_FILE] = encode_examples(self.first_impressions)
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
-        metrics = (
-            {}
-            if self.confidence.label is None
-            else measure(self.contract.output, self.kept.raw, self.confidence.label)
-        )
+        self.contract, judgement = weigh(self.contract, self.kept.raw, self.confidence)
+        label = self.confidence.label
+        metrics = {} if label is None else measure(self.contract.output, self.kept.raw, label)
         roots = (*self.recipe.trained.libraries, "onnxruntime")
         filled = fill_card(
             card,
@@ -356,6 +355,8 @@ class _Version:
             filled = msgspec.structs.replace(filled, libraries=libraries)
         manifest = msgspec.structs.replace(
             self._draft,
+            contract=self.contract,
+            judgement=judgement,
             runs=self.kept.part,
             card=filled,
             files={name: sha256_of(data) for name, data in sorted(files.items())},

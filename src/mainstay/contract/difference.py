@@ -45,7 +45,8 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _contexts(before.context, after.context)
     yield from _scalars("lookups", _plain(before.lookups), _plain(after.lookups))
     yield from _outputs(before.output, after.output)
-    for part in ("facts", "judge", "serve", "assets", "gate", "release"):
+    yield from _judged(_plain(before.judge), _plain(after.judge))
+    for part in ("facts", "serve", "assets", "gate", "release"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
     yield from _scalars("", {"log": before.log}, {"log": after.log})
 
@@ -66,6 +67,32 @@ def _scalars(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
             at = setting_name((part, name) if part else (name,))
             old, new = (None if value is _ABSENT else value for value in (old, new))
             yield _change(at, old, new, "clients are not affected", breaks=False)
+
+
+def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """What is withheld otherwise: an answer that was held back so far may be told now."""
+    for change in _scalars("judge", before, after):
+        name = change.setting.removeprefix("judge.")
+        if name not in _WITHHOLDING:
+            yield change
+            continue
+        stricter = change.before is None or (
+            name == "confidence" and _higher_bar_alone(change.before, change.after)
+        )
+        words = "answers that were told may be withheld"
+        if not stricter:
+            words = "what is withheld changes: an answer that was held back may be told"
+        yield _change(change.setting, change.before, change.after, words, breaks=not stricter)
+
+
+_WITHHOLDING: Final = frozenset({"confidence", "cost", "exposure"})
+
+
+def _higher_bar_alone(before: Any, after: Any) -> bool:
+    if after is None:
+        return False
+    others = {**before, "at_least": 0} == {**after, "at_least": 0}
+    return others and after["at_least"] >= before["at_least"]
 
 
 def _inputs(before: Mapping[str, Input], after: Mapping[str, Input]) -> Iterator[Change]:

@@ -5,10 +5,12 @@ named here is an error when a contract is loaded: a setting without an effect do
 This module holds types and pure functions of them only; `load.py` reads files.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
+from mainstay.base.errors import InvalidContract
 from mainstay.contract.judging import Judge
 
 
@@ -176,6 +178,26 @@ class SqlSource(
 Source = FunctionSource | HttpSource | SqlSource
 
 
+class ThresholdRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a threshold is chosen when a version is packed, on its confidence set.
+
+    `{max: precision, recall_at_least: 0.8}`, `{max: recall, precision_at_least: 0.9}`, or
+    `{false_positive_costs: 5, false_negative_costs: 100}`.
+    """
+
+    max: Literal["precision", "recall"] | None = None
+    """What is to be as high as can be: of the answers with the second class the share that is
+    right (precision), or of what is truly that class the share that is found (recall)."""
+    recall_at_least: float | None = None
+    """With `max: precision`: the share of the second class that must be found."""
+    precision_at_least: float | None = None
+    """With `max: recall`: the share of the answers with the second class that must be right."""
+    false_positive_costs: float | None = None
+    """What it costs to answer the second class wrongly; the mean cost becomes the lowest."""
+    false_negative_costs: float | None = None
+    """What it costs to miss the second class."""
+
+
 class Probability(
     msgspec.Struct,
     frozen=True,
@@ -188,8 +210,9 @@ class Probability(
 
     classes: tuple[str, ...]
     """The classes, in the order of the model's probabilities."""
-    threshold: float = 0.5
-    """With two classes: the second is answered when its probability reaches this."""
+    threshold: float | ThresholdRule = 0.5
+    """With two classes: the second is answered when its probability reaches this. A rule is worked
+    out when a version is packed; the version holds the number."""
 
 
 class Label(
@@ -325,6 +348,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unit: str = ""
     """The input whose value decides which version answers, so that one user always meets the same;
     without one it is the caller."""
+    shadow: str = "100 %"
+    """The share of the units whose requests a canary's candidate also answers unseen, so that each
+    outcome judges both versions; of a shadow too. `0 %` where what people say of an answer depends
+    on the answer they were shown."""
     worse_by: float = 0.02
     """How much worse the share of right answers may be before the candidate is rolled back; the
     difference that an A/B test is planned to show."""
@@ -380,10 +407,27 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def kinds_from_models(contract: Contract) -> dict[str, Input]:
     """The values that are answers of other models, by the name of their column."""
-    kinds = dict(contract.inputs)
-    for name, source in contract.context.items():
+    kinds = columns_of(contract.inputs, contract.context)
+    return {name: kind for name, kind in kinds.items() if kind.from_model}
+
+
+def columns_of(inputs: Mapping[str, Input], context: Mapping[str, Context]) -> dict[str, Input]:
+    """Every column that there is for a row, by its name: `amount`, `account.age_days`."""
+    kinds = dict(inputs)
+    for name, source in context.items():
         if isinstance(source, FromRequest):
             kinds[name] = source.value
         else:
             kinds |= {f"{name}.{field}": kind for field, kind in source.fields.items()}
-    return {name: kind for name, kind in kinds.items() if kind.from_model}
+    return kinds
+
+
+def threshold_of(output: Probability) -> float:
+    """The threshold as a number, which every version has; a rule in a file is none yet."""
+    if isinstance(output.threshold, ThresholdRule):
+        raise InvalidContract(
+            "the threshold is a rule, and no version was packed that worked it out",
+            field="output.threshold",
+            expected="a number, or a version that `pack` made of this contract",
+        )
+    return output.threshold

@@ -13,8 +13,9 @@ from typing import Any, Final, cast, get_args
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import judging, model
-from mainstay.contract.judging import Judge
+from mainstay.contract import fallbacks, judging, model, people
+from mainstay.contract.fallbacks import FallbackStep
+from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
 from mainstay.contract.model import (
     Assets,
     Context,
@@ -27,7 +28,9 @@ from mainstay.contract.model import (
     Release,
     Serve,
     Source,
+    ThresholdRule,
 )
+from mainstay.contract.people import Exposure
 
 _HEAD: Final = """\
 # The contract file
@@ -51,14 +54,22 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
      get_args(Context)),
     ("lookups", "Where context is gathered from.", get_args(Source)),
     ("output", "What the model answers with.", get_args(Output)),
+    ("threshold", "", (ThresholdRule,)),
     ("facts", "", (Facts,)),
     ("judge", "", (Judge,)),
+    ("confidence", "Part of `judge`.", (Confidence,)),
+    ("cost", "Part of `judge`.", (Cost,)),
+    ("actions", "Part of `judge.cost`.", (ActionCost,)),
+    ("fallback", "Part of `judge`: the steps of the chain; a text alone is the name of a model.",
+     get_args(FallbackStep)),
+    ("exposure", "Part of `judge`.", (Exposure,)),
     ("serve", "", (Serve,)),
     ("assets", "", (Assets,)),
     ("gate", "", (Gate,)),
     ("release", "", (Release,)),
 )  # fmt: skip
-_INFERRED_TAGS: Final = frozenset({"from", "by"})
+_MODULES: Final = (model, judging, fallbacks, people)
+_INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 
 def contract_reference() -> str:
@@ -125,8 +136,9 @@ def _type(kind: mi.Type) -> str:
     match kind:
         case mi.UnionType():
             named = [each for each in kind.types if not isinstance(each, mi.NoneType)]
-            if any(isinstance(each, mi.StructType) for each in named):
-                return _part([each for each in named if isinstance(each, mi.StructType)])
+            parts = [each for each in named if isinstance(each, mi.StructType)]
+            if parts and len(parts) == len(named):
+                return _part(parts)
             return " or ".join(_type(each) for each in named)
         case mi.StructType():
             return _part([kind])
@@ -159,7 +171,7 @@ def _part(kinds: list[mi.StructType]) -> str:
 def _attribute_words() -> dict[tuple[str, str], str]:
     """(class, attribute) to the docstring under the attribute."""
     found: dict[tuple[str, str], str] = {}
-    written = [ast.parse(inspect.getsource(module)).body for module in (model, judging)]
+    written = [ast.parse(inspect.getsource(module)).body for module in _MODULES]
     for statement in chain.from_iterable(written):
         if not isinstance(statement, ast.ClassDef):
             continue

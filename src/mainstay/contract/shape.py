@@ -26,9 +26,11 @@ _TAGS_BY_SETTING: Final = {
 
 _WITH_UNIT: Final = "; write it with a unit, such as 20ms"
 _WITH_SIGN: Final = "; write it with its sign, such as 10 %"
+_WITH_PERIOD: Final = "; write how many and per what time, such as 5 per 1d"
 _UNIT_WORDS: Final = {
-    **dict.fromkeys(("timeout", "deadline", "every", "bake"), _WITH_UNIT),
+    **dict.fromkeys(("timeout", "deadline", "every", "bake", "within"), _WITH_UNIT),
     **dict.fromkeys(("steps", "false_alarms"), _WITH_SIGN),
+    **dict.fromkeys(("errors", "prompts", "answers"), _WITH_PERIOD),
 }
 
 
@@ -45,34 +47,47 @@ def contract_type() -> mi.StructType:
     return cast("mi.StructType", mi.type_info(Contract))
 
 
+_STEP_KINDS: Final = {"model": "model", "answer": "answer", "say": "say"}
+_STEPS: Final = "`model`, `answer` or `say`"
+
+
 def infer_tags(value: Any) -> Iterator[Fault]:
-    """Write the tags `from` and `by`, which a file leaves out, into its plain values."""
+    """Write the tags `from`, `by` and `step`, which a file leaves out, into its plain values."""
     for part, (tag, kinds) in _TAGS_BY_SETTING.items():
         entries: Any = cast("dict[str, Any]", value).get(part)
-        if not isinstance(entries, dict):
-            continue
-        for name, entry in cast("dict[str, Any]", entries).items():
-            if not isinstance(entry, dict) or tag in entry:
-                continue
-            named = [setting for setting in kinds if setting in entry]
-            if len(named) == 1:
-                entry[tag] = kinds[named[0]]
-                continue
-            wanted = " or ".join(f"`{setting}`" for setting in kinds)
-            entry[tag] = None  # known to be faulty: the walk below leaves it alone
-            if named:
-                both = " and ".join(f"`{setting}`" for setting in named)
-                yield Fault((part, name), f"has {both}; keep one of them")
-            else:
-                guess = next(
-                    (
-                        g
-                        for word in cast("dict[str, Any]", entry)
-                        if (g := did_you_mean(word, kinds))
-                    ),
-                    "",
-                )
-                yield Fault((part, name), f"needs {wanted}{guess}")
+        if isinstance(entries, dict):
+            for name, entry in cast("dict[str, Any]", entries).items():
+                yield from _infer_tag(entry, tag, kinds, (part, name))
+    judge: Any = cast("dict[str, Any]", value).get("judge")
+    chain: Any = cast("dict[str, Any]", judge).get("fallback") if isinstance(judge, dict) else None
+    if isinstance(chain, list):
+        steps = cast("list[Any]", chain)
+        for place, step in enumerate(steps):
+            if isinstance(step, str):  # the name of a model alone
+                steps[place] = {"model": step}
+            elif not isinstance(step, dict):
+                steps[place] = {"step": None}
+                words = f"must be the name of a model, or settings with {_STEPS}; "
+                yield Fault(("judge", "fallback", place), words + f"got {describe(step)}")
+            yield from _infer_tag(steps[place], "step", _STEP_KINDS, ("judge", "fallback", place))
+
+
+def _infer_tag(entry: Any, tag: str, kinds: dict[str, str], at: Setting) -> Iterator[Fault]:
+    if not isinstance(entry, dict) or tag in entry:
+        return
+    settings = cast("dict[str, Any]", entry)
+    named = [setting for setting in kinds if setting in settings]
+    if len(named) == 1:
+        settings[tag] = kinds[named[0]]
+        return
+    wanted = " or ".join(f"`{setting}`" for setting in kinds)
+    settings[tag] = None  # known to be faulty: the walk below leaves it alone
+    if named:
+        both = " and ".join(f"`{setting}`" for setting in named)
+        yield Fault(at, f"has {both}; keep one of them")
+        return
+    guess = next((g for word in settings if (g := did_you_mean(word, kinds))), "")
+    yield Fault(at, f"needs {wanted}{guess}")
 
 
 def shape_faults(value: Any, kind: mi.Type, at: Setting = ()) -> Iterator[Fault]:
@@ -80,8 +95,14 @@ def shape_faults(value: Any, kind: mi.Type, at: Setting = ()) -> Iterator[Fault]
     if isinstance(kind, mi.StructType):
         yield from _struct_faults(value, kind, at)
     elif isinstance(kind, mi.UnionType):
+        listed = [each for each in kind.types if isinstance(each, mi.VarTupleType)]
+        if listed and isinstance(value, list):
+            yield from shape_faults(cast("Any", value), listed[0], at)
+            return
         structs = [each for each in kind.types if isinstance(each, mi.StructType)]
-        if structs:
+        if structs and structs[0].tag_field is None:
+            yield from _settings_or_plain_faults(value, structs[0], kind.types, at)
+        elif structs:
             yield from _tagged_faults(value, structs, at)
         else:
             yield from _scalar_faults(value, kind.types, at)
@@ -101,6 +122,20 @@ def shape_faults(value: Any, kind: mi.Type, at: Setting = ()) -> Iterator[Fault]
             yield from shape_faults(item, kind.item_type, (*at, place))
     else:
         yield from _scalar_faults(value, (kind,), at)
+
+
+def _settings_or_plain_faults(
+    value: Any, settings: mi.StructType, kinds: tuple[mi.Type, ...], at: Setting
+) -> Iterator[Fault]:
+    """A setting that is a set of named settings, or may be something shorter."""
+    plain = tuple(each for each in kinds if not isinstance(each, (mi.StructType, mi.NoneType)))
+    if value is None and any(isinstance(each, mi.NoneType) for each in kinds):
+        return
+    if isinstance(value, dict) or not plain:
+        yield from _struct_faults(value, settings, at)
+    elif not any(_fits(value, kind) for kind in plain):
+        wanted = " or ".join(_noun(kind) for kind in plain)
+        yield Fault(at, f"must be {wanted}, or a set of named settings; got {describe(value)}")
 
 
 def _tagged_faults(value: Any, kinds: list[mi.StructType], at: Setting) -> Iterator[Fault]:
@@ -187,6 +222,8 @@ def _fits(value: Any, kind: mi.Type) -> bool:
             return value is None
         case mi.LiteralType():
             return isinstance(value, str) and value in kind.values
+        case mi.VarTupleType():
+            return False  # a list is held to its own type
         case _:
             raise TypeError(f"contracts have no settings of type {kind}")
 
@@ -201,6 +238,8 @@ def _noun(kind: mi.Type) -> str:
             return "a whole number"
         case mi.FloatType():
             return "a number"
+        case mi.VarTupleType():
+            return "a list"
         case mi.LiteralType():
             return "one of " + ", ".join(str(each) for each in kind.values)
         case _:
@@ -236,7 +275,8 @@ def default_at(value: Any, at: Setting) -> tuple[bool, Any]:
                 (
                     each
                     for each in kind.types
-                    if isinstance(each, mi.StructType) and value.get(each.tag_field) == each.tag
+                    if isinstance(each, mi.StructType)
+                    and (each.tag_field is None or value.get(each.tag_field) == each.tag)
                 ),
                 kind,
             )

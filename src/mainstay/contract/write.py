@@ -17,7 +17,7 @@ from mainstay.contract.model import Context, Contract, Input, Output, Source
 _WIDTH: Final = 100
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[ -][A-Za-z0-9_]+)*|[0-9]+[a-z]+")
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_INFERRED_TAGS: Final = frozenset({"from", "by"})
+_INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 _HEAD: Final = """\
 # What this model promises and how it must be treated. Check it with `mainstay check`."""
@@ -39,7 +39,7 @@ _OUTPUT: Final = """\
 _FACTS: Final = """\
 # Facts that are asserted whenever the version is checked."""
 _JUDGE: Final = """\
-# What a person reads when an answer does not make sense and is withheld."""
+# When an answer may be shown, and what a person reads when it is withheld."""
 _SERVE: Final = """\
 # How requests are run. `join` lets concurrent requests share one run of the model."""
 _ASSETS: Final = """\
@@ -48,7 +48,7 @@ _ASSETS: Final = """\
 _GATE: Final = """\
 # What a candidate must show beside the version that serves: not worse, costlier, slower, larger."""
 _RELEASE: Final = """\
-# How a new version comes to answer: direct, shadow, canary, gradual, ab or bandit."""
+# How a new version comes to answer: direct, shadow, canary, gradual, ab, bandit or opt_back."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 
@@ -90,19 +90,24 @@ def _section(name: str, value: msgspec.Struct) -> Iterator[str]:
         if setting in settings:
             yield from _setting(setting, settings[setting], "  ", "")
         else:
-            shown = _EXAMPLES.get(setting) or _flow(item)
+            example = _EXAMPLES.get(f"{name}.{setting}") or _EXAMPLES.get(setting)
+            shown = example or _flow(item)
             yield f"#   {setting}: {shown}"
 
 
 _EXAMPLES: Final = {
     "features": "30",
     "depends_on": '{numpy: ">=2.1,<3"}',
+    "judge.confidence": "{at_least: 0.6, otherwise: ask}",
+    "judge.cost": "{of_error: 1000, ask_above: 50}",
+    "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "metric": "accuracy",
     "acceptable": "[0.8, 1]",
     "slices": "[country]",
     "cost": "{fraud: {ok: 500}, ok: {fraud: 1}}",
     "parity": "[country]",
     "unit": "customer",
+    "notes": '"It knows more countries."',
 }
 
 
@@ -135,7 +140,7 @@ def _item(value: Any) -> Any:
         case dict():
             return {name: _item(item) for name, item in cast("dict[str, Any]", value).items()}
         case tuple():
-            return list(cast("tuple[Any, ...]", value))
+            return [_item(item) for item in cast("tuple[Any, ...]", value)]
         case _:
             return value
 

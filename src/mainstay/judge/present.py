@@ -24,6 +24,7 @@ from mainstay.contract.model import (
     Probability,
     Ranking,
     VectorOutput,
+    threshold_of,
 )
 
 
@@ -152,11 +153,17 @@ class Rows(ABC):
 
 Present = Callable[[Column, Instead], Presented]
 Read = Callable[[Column], Rows]
+Correct = Callable[[Column], Column]
 
 
-def present(contract: Contract) -> Present:
-    """The presentation of a contract's output, compiled once."""
-    read = _reader(contract)
+def _as_they_are(raw: Column) -> Column:
+    return raw
+
+
+def present(contract: Contract, correct: Correct | None = None) -> Present:
+    """The presentation of a contract's output, compiled once. What is shown of probabilities is
+    what `correct` makes of them; the answer stays what they lead to themselves."""
+    read = _reader(contract, correct or _as_they_are)
 
     def presented(raw: Column, instead: Instead = NOTHING_INSTEAD) -> Presented:
         return Presented(read(raw), 0, len(raw), instead)
@@ -170,13 +177,13 @@ def woven(parts: Sequence[tuple[Sequence[int], Presented]]) -> Presented:
     return Presented(rows, 0, rows.count, NOTHING_INSTEAD)
 
 
-def _reader(contract: Contract) -> Read:
+def _reader(contract: Contract, correct: Correct) -> Read:
     output = contract.output
     match output:
         case Probability() if len(output.classes) == 2:
-            return lambda raw: _TwoClasses(output, raw)
+            return lambda raw: _TwoClasses(output, raw, correct)
         case Probability():
-            return lambda raw: _Classes(output, raw)
+            return lambda raw: _Classes(output, raw, correct)
         case Label():
             return lambda raw: _Labels(output, raw)
         case Ranking():
@@ -188,25 +195,27 @@ def _reader(contract: Contract) -> Read:
 class _TwoClasses(Rows):
     """The second class is the one that a threshold is about."""
 
-    __slots__ = ("_output", "_pairs", "_raw")
+    __slots__ = ("_correct", "_output", "_pairs", "_raw")
 
-    def __init__(self, output: Probability, raw: Column) -> None:
+    def __init__(self, output: Probability, raw: Column, correct: Correct) -> None:
         super().__init__()
         self._output = output
         self._raw = raw
+        self._correct = correct
         self._pairs: list[tuple[float, float]] | None = None
 
     def _answered(self) -> list[Any]:
         other, wanted = self._output.classes
         # The comparison runs in the output's own precision, as a reader of the raw numbers would.
-        threshold = self._raw.dtype.type(self._output.threshold)
+        threshold = self._raw.dtype.type(threshold_of(self._output))
         reached: list[bool] = (self._raw[:, 1] >= threshold).tolist()
         return [wanted if speaks else other for speaks in reached]
 
     def _written(self) -> list[str]:
         other, wanted = (_encode(name).decode() for name in self._output.classes)
-        numbers = _numbers(self._raw)
-        likelier: list[bool] = (self._raw[:, 1] >= self._raw[:, 0]).tolist()
+        told = self._correct(self._raw)
+        numbers = _numbers(told)
+        likelier: list[bool] = (told[:, 1] >= told[:, 0]).tolist()
         texts: list[str] = []
         rows = zip(self.answers(), numbers[::2], numbers[1::2], likelier, strict=True)
         for answer, low, high, up in rows:
@@ -222,7 +231,7 @@ class _TwoClasses(Rows):
     def shown(self, row: int) -> Shown:
         pairs = self._pairs
         if pairs is None:
-            pairs = self._pairs = self._raw.tolist()
+            pairs = self._pairs = self._correct(self._raw).tolist()
         first, second = pairs[row]
         other, wanted = self._output.classes
         answer = self.answers()[row]
@@ -248,32 +257,45 @@ class _Best(Rows):
     def best(self) -> tuple[list[list[int]], list[list[float]]]:
         """Places and values of the highest scores of each row."""
         if self._found is None:
-            raw = self._raw
-            order = np.argsort(-raw, axis=1, kind="stable")[:, : self._count]
-            self._found = order.tolist(), np.take_along_axis(raw, order, axis=1).tolist()
+            scores = self._scores()
+            order = np.argsort(-scores, axis=1, kind="stable")[:, : self._count]
+            self._found = order.tolist(), np.take_along_axis(scores, order, axis=1).tolist()
         return self._found
+
+    def _scores(self) -> Column:
+        """What the names are put in order by."""
+        return self._raw
 
 
 class _Classes(_Best):
     """The most probable of many classes."""
 
-    __slots__ = ()
+    __slots__ = ("_correct", "_places", "_told")
 
-    def __init__(self, output: Probability, raw: Column) -> None:
+    def __init__(self, output: Probability, raw: Column, correct: Correct) -> None:
         super().__init__(output.classes, min(len(output.classes), OPTIONS_SHOWN_MAX), raw)
+        self._correct = correct
+        self._places: list[int] = []
+        self._told: Column | None = None
+
+    def _scores(self) -> Column:
+        if self._told is None:
+            self._told = self._correct(self._raw)
+        return self._told
 
     def _answered(self) -> list[Any]:
         # Of equal ones the first, as the options have it.
-        highest: list[int] = np.argmax(self._raw, axis=1).tolist()
-        return [self._names[place] for place in highest]
+        self._places = np.argmax(self._raw, axis=1).tolist()
+        return [self._names[place] for place in self._places]
 
     def shown(self, row: int) -> Shown:
+        answer = self.answers()[row]
         every_place, every_value = self.best()
-        places, values = every_place[row], every_value[row]
         options = [
-            Option(self._names[place], value) for place, value in zip(places, values, strict=True)
+            Option(self._names[place], value)
+            for place, value in zip(every_place[row], every_value[row], strict=True)
         ]
-        return Shown(options[0].answer, values[0], options)
+        return Shown(answer, float(self._scores()[row, self._places[row]]), options)
 
 
 class _Ranking(_Best):
