@@ -75,8 +75,14 @@ class World:
     wrong: tuple[float, float] = (0.1, 0.1)
     """The share of wrong answers of the current version, and of the candidate."""
     withheld: tuple[float, float] = (0.0, 0.0)
+    together = False
+    """Whether the versions err on the same requests, or on any."""
+    failing = 0.0
+    """How often the candidate fails to answer, and says so."""
+    shown_worse = 0.0
+    """How often the candidate's answers are wrong only because they are shown."""
     lost = 0.0
-    """How often the candidate fails to answer at all."""
+    """How often a unit that met the candidate leaves no trace."""
     slower = 1.0
     rate = 200
     labelled = 1.0
@@ -92,6 +98,7 @@ class World:
         self.outcomes: dict[int, np.ndarray] = {}
         self.answers: dict[int, np.ndarray] = {}
         self.paired = np.zeros(3, dtype=int)
+        self.unanswered = np.zeros(3, dtype=int)
         self.different = np.zeros(2, dtype=int)
         self.calls, self.kill_at = 0, kill_at
         self.deaths = 0
@@ -145,7 +152,7 @@ class World:
     def labels(self) -> tuple[int, int]:
         """How many labelled units met the candidate, and how many asked in all."""
         counts = sum(self.outcomes.values(), np.zeros((2, 2), dtype=int))
-        return int(counts[0].sum()), int(counts.sum())
+        return int(counts[0].sum()), int(counts.sum()) or int(self.paired.sum())
 
     def history(self) -> list[tuple[int, tuple[float, ...], str]]:
         """The chain without its times."""
@@ -159,47 +166,57 @@ class World:
         assert route is not None
         if not route.arms:
             return
-        if route.arms[0].role == "shadow":
-            self._ask_both(count)
-            return
-        met = self.random.random(count) < route.arms[0].share
-        kept = ~(met & (self.random.random(count) < self.lost))
-        labelled = kept & (self.random.random(count) < self.labelled)
-        bad = self.random.random(count) < np.where(met, *self.wrong[::-1])
-        held = self.random.random(count) < np.where(met, *self.withheld[::-1])
-        _count(self.answers, route.epoch, met[kept], held[kept])
-        _count(self.outcomes, route.epoch, met[labelled], (bad | held)[labelled])
-
-    def _ask_both(self, count: int) -> None:
-        first, second = (self.random.random(count) < share for share in self.wrong)
+        share = sum(arm.share for arm in route.arms if arm.role == "share")
+        beside = sum(arm.share for arm in route.arms if arm.role == "shadow")
+        met = self.random.random(count) < share
         labelled = self.random.random(count) < self.labelled
-        terms = np.sign(second.astype(int) - first.astype(int))[labelled]
-        self.paired += np.bincount(terms + 1, minlength=3)
-        self.different += np.bincount((first != second).astype(int), minlength=2)
+        bad, held = self._twice(count, self.wrong), self._twice(count, self.withheld)
+        held[1] |= self.random.random(count) < self.failing
+        bad |= held
+        shown = np.where(met, bad[1] | (self.random.random(count) < self.shown_worse), bad[0])
+        kept = ~(met & (self.random.random(count) < self.lost))
+        if share:
+            _count(self.answers, route.epoch, met[kept], np.where(met, *held[::-1])[kept])
+            heard = kept & labelled
+            _count(self.outcomes, route.epoch, met[heard], shown[heard])
+        both = ~met & (self.random.random(count) < beside)
+        self.unanswered += _signs(held[:, both])
+        self.paired += _signs(bad[:, both & labelled])
+        differs = (bad[0] != bad[1])[both]
+        self.different += np.bincount(differs.astype(int), minlength=2)
+
+    def _twice(self, count: int, shares: tuple[float, float]) -> np.ndarray:
+        """What befalls the two versions: apart, or the worse one where the better one errs too."""
+        one = self.random.random(count)
+        other = one if self.together else self.random.random(count)
+        return np.array([one < shares[0], other < shares[1]])
 
     def look(self, rollout: Rollout, newest: Route | None) -> Evidence:
         """What a journal would tell."""
         shares = rollout.shares
         rows = int(sum(map(np.sum, self.answers.values()))) + int(self.different.sum())
-        both = int(self.different.sum())
-        withheld = _strata(self.answers, shares)
-        if both:
-            whole = bad_of(0, both)
-            withheld = (Stratum(share=0.5, candidate=whole, current=whole),)
         return Evidence(
             newest=newest,
-            withheld=withheld,
+            withheld=_strata(self.answers, shares),
             outcomes=_strata(self.outcomes, shares),
             answers=Pairs(same=int(self.different[0]), worse=int(self.different[1])),
-            paired=Pairs(
-                better=int(self.paired[0]), same=int(self.paired[1]), worse=int(self.paired[2])
-            ),
+            unanswered=_pairs(self.unanswered),
+            paired=_pairs(self.paired),
             candidate_rows=rows // 2,
             current_rows=rows // 2,
             candidate_ns=1e6 * self.slower,
             current_ns=1e6,
             decisions=rows,
         )
+
+
+def _signs(bad: np.ndarray) -> np.ndarray:
+    """How often the candidate was the better one, neither, and the worse one."""
+    return np.bincount(bad[1].astype(int) - bad[0].astype(int) + 1, minlength=3)
+
+
+def _pairs(counts: np.ndarray) -> Pairs:
+    return Pairs(better=int(counts[0]), same=int(counts[1]), worse=int(counts[2]))
 
 
 def _count(counts: dict[int, np.ndarray], epoch: int, met: np.ndarray, bad: np.ndarray) -> None:

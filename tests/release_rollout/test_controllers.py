@@ -31,7 +31,9 @@ def test_a_candidate_as_good_goes_all_the_way():
     ended = world.run(3000)
     assert ended.status == "finished"
     shares = [shares for _, shares, _ in world.history()]
-    assert shares == [ALONE, (0.01,), (0.1,), (0.5,), ALONE]
+    assert shares == [ALONE, (0.01, 1.0), (0.1, 1.0), (0.5, 1.0), ALONE]
+    roles = {tuple(arm.role for arm in r.arms) for r in world.chain.history("fraud")[1:-1]}
+    assert roles == {("share", "shadow")}
     last = world.chain.current("fraud")
     assert last is not None
     assert (last.number, last.salt) == (2, "")
@@ -40,67 +42,90 @@ def test_a_candidate_as_good_goes_all_the_way():
     assert {route.salt for route in world.chain.history("fraud")[1:-1]} == {"5a17"}
 
 
-@pytest.mark.parametrize(("wrong", "most"), [(0.05, 5000), (0.1, 5000)])
+@pytest.mark.parametrize(
+    ("wrong", "together", "most"),
+    [(0.05, False, 2500), (0.1, False, 4000), (0.2, False, 5000), (0.2, True, 1000)],
+)
 def test_a_loss_of_five_percent_is_rolled_back_within_5000_labelled_requests(
-    wrong: float, most: int
+    wrong: float, most: int, *, together: bool
 ):
-    """N6: at 200 requests/s and half of the units, 9 of 10 seeded worlds need no more."""
+    """N6, issue 3: at 200 requests/s and the default steps, 9 of 10 seeded worlds need no more;
+    with 200 seeds each, no rollout got further than the first step, and the median candidate
+    answered 4 to 22 units. `together`: it errs where the current version errs, and on 5 % more."""
     labels: list[int] = []
-    for seed in range(30):
+    for seed in range(20):
         world = World(
-            plan(steps=(0.5, 1.0), bake_seconds=600), seed=seed, wrong=(wrong, wrong + 0.05)
+            plan(bake_seconds=600), seed=seed, wrong=(wrong, wrong + 0.05), together=together
         )
-        ended = world.run(150)
-        assert ended.status == "rolled back", ended.words
-        assert "right answers" in world.chain.current("fraud").reason
-        assert world.history()[-1][:2] == (1, ALONE)
-        labels.append(world.labels[1])
-    assert np.median(labels) <= most / 2
-    assert np.quantile(labels, 0.9) <= most
-
-
-def test_a_loss_of_five_percent_reaches_few_users_with_the_default_steps():
-    """N6: at 1 %, the candidate's own labelled requests are what harm costs: hundreds."""
-    met: list[int] = []
-    for seed in range(6):
-        world = World(plan(bake_seconds=600), seed=seed, wrong=(0.05, 0.10))
-        for _ in range(150):
-            world.tick(5)
+        for _ in range(100):
+            world.tick(0.5)
             if not world.rollout.active:
                 break
         assert world.rollout.status == "rolled back", world.rollout.words
-        met.append(world.labels[0])
-    assert np.median(met) < 1000
+        assert "right answers" in world.chain.current("fraud").reason
+        assert world.history()[-1][:2] == (1, ALONE)
+        assert world.labels[0] < 100, "hardly anybody was answered by it"
+        labels.append(world.labels[1])
+    assert np.median(labels) <= most / 1.5
+    assert np.quantile(labels, 0.9) <= most
+
+
+def test_without_a_shadow_the_drawn_units_alone_prove_harm():
+    """N6: where answers shape what people say; half of the units, or many more labels."""
+    labels: list[int] = []
+    for seed in range(10):
+        wanted = plan(steps=(0.5, 1.0), bake_seconds=600, shadow=0.0)
+        world = World(wanted, seed=seed, wrong=(0.1, 0.15))
+        assert world.run(150).status == "rolled back"
+        assert [shares for _, shares, _ in world.history()] == [ALONE, (0.5,), ALONE]
+        labels.append(world.labels[1])
+    assert np.median(labels) <= 4000
+
+
+def test_harm_that_comes_of_being_answered_is_found_among_the_drawn_units():
+    """N6: what the pairs cannot see, because nobody was shown the shadow's answers."""
+    world = World(plan(steps=(0.5, 1.0), bake_seconds=600), wrong=(0.1, 0.1), shown_worse=0.1)
+    assert world.run(150).status == "rolled back"
+    assert "% of v2 wrong" in world.chain.current("fraud").reason
 
 
 def test_a_candidate_as_good_is_rolled_back_at_most_once_in_a_hundred():
-    """N6: 200 seeded A/A rollouts, looked at every ten seconds of simulated time."""
+    """N6: A/A rollouts at the default steps, looked at every ten seconds of simulated time. (200
+    seeds for each of three shares of errors, every five seconds: none was rolled back.)"""
     ends: dict[Status, int] = {}
-    for seed in range(200):
-        world = World(plan(steps=(0.1, 0.5, 1.0), bake_seconds=20), seed=seed, wrong=(0.1, 0.1))
+    for seed in range(100):
+        world = World(plan(bake_seconds=20), seed=seed, wrong=(0.1, 0.1))
         for _ in range(30):
             world.tick(10)
             if not world.rollout.active:
                 break
         status = world.rollout.status
         ends[status] = ends.get(status, 0) + 1
-    assert ends.get("rolled back", 0) <= 2, ends
-    assert ends.get("finished", 0) > 150, ends
+    assert ends.get("rolled back", 0) <= 1, ends
+    assert ends.get("finished", 0) > 90, ends
 
 
-def test_doubt_pauses_and_says_what_is_missing_and_labels_end_it():
+@pytest.mark.parametrize("shadow", [0.0, 1.0])
+def test_doubt_pauses_and_says_what_is_missing_and_labels_end_it(shadow: float):
     """N6: unsure never passes silently; it goes on by itself when labels come."""
-    world = World(plan(steps=(0.5, 1.0), bake_seconds=5), labelled=0.0)
+    world = World(plan(steps=(0.5, 1.0), bake_seconds=5, shadow=shadow), labelled=0.0)
     world.run(60)
     paused = world.rollout
     assert (paused.status, paused.share) == ("paused", 0.5)
     assert "no outcome has been heard yet" in paused.words
+    assert ("only outcomes can tell" in paused.words) == bool(shadow)
     world.labelled = 0.02
     world.run(30)
     assert "more units at this share would tell" in world.rollout.words
-    assert "release.unit" in world.rollout.words
+    assert ("release.unit" in world.rollout.words) == (not shadow)
     world.labelled = 1.0
     assert world.run(600).status == "finished"
+
+
+def test_a_candidate_that_answers_the_same_needs_no_outcome():
+    """N6: what is the same cannot be worse."""
+    world = World(plan(bake_seconds=60), wrong=(0.0, 0.0), labelled=0.0)
+    assert world.run(400).status == "finished"
 
 
 def test_doubt_does_not_stop_a_gradual_rollout_and_harm_does():
@@ -117,13 +142,17 @@ def test_doubt_does_not_stop_a_gradual_rollout_and_harm_does():
     ("harm", "said"),
     [
         ({"withheld": (0.0, 0.2)}, "withheld answers"),
+        ({"failing": 0.1}, "withheld answers"),
         ({"slower": 4.0}, "run time"),
         ({"lost": 0.5}, "it fails to answer"),
     ],
 )
-def test_harm_is_found_without_any_label(harm: dict[str, Any], said: str):
-    """N6: withheld answers, slowness, and a candidate that answers too few of its units."""
-    world = World(plan(steps=(0.2, 1.0), bake_seconds=600), labelled=0.0, **harm)
+@pytest.mark.parametrize("shadow", [0.0, 1.0])
+def test_harm_is_found_without_any_label(harm: dict[str, Any], said: str, shadow: float):
+    """N6: failures, withheld answers, slowness, and a candidate that answers too few of its
+    units, whether each request is answered by both or by one of them."""
+    wanted = plan(steps=(0.2, 1.0), bake_seconds=600, shadow=shadow)
+    world = World(wanted, labelled=0.0, **harm)
     assert world.run(120).status == "rolled back"
     current = world.chain.current("fraud")
     assert current is not None

@@ -8,16 +8,22 @@ import pytest
 from msgspec import structs
 
 from mainstay.base.clock import ManualClock
+from mainstay.base.draws import draw
+from mainstay.base.errors import StorageFailed
 from mainstay.base.ids import DecisionIds
 from mainstay.contract.columns import encode
 from mainstay.contract.model import Contract, Integer, Number, NumberOutput, Probability
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
-from mainstay.journal.model import DecisionBatch, Layout
+from mainstay.journal.model import DecisionBatch, Layout, Wanted
+from mainstay.release.rollout import evidence
 from mainstay.release.rollout.controllers import begin
 from mainstay.release.rollout.evidence import JournalEvidence
 from mainstay.release.rollout.model import Rollout, Strategy
 from mainstay.release.rollout.statistics import Pairs, bad_of
+from mainstay.serve.failures import Failures
+from mainstay.serve.mixture import Missed
 from mainstay.serve.outcomes import Outcomes
+from mainstay.serve.routes.model import Route
 from tests.release_rollout.simulated import CANDIDATE, CURRENT, plan
 
 CONTRACT = Contract(
@@ -37,6 +43,7 @@ class Place:
         self.ids = DecisionIds(7, self.clock)
         self.outcomes = Outcomes(self.spool, self.ids, self.clock)
         self.contract = contract
+        self.user_of: dict[str, int] = {}
         started = begin(plan(strategy, (0.1, 0.5, 1.0), unit="user"), 1, self.clock.now_ns())
         self.rollout: Rollout = structs.replace(started, shares={2: 0.1, 3: 0.5}, epoch=3)
         outputs = ("ok", "fraud") if isinstance(contract.output, Probability) else ("number",)
@@ -52,7 +59,7 @@ class Place:
     def new_look(self) -> JournalEvidence:
         """Somebody who has not looked yet, such as a keeper that was just started."""
         journal = MemoryJournal(self.log)
-        return JournalEvidence(journal.query, lambda _mark: self.contract, self.clock.now_ns)
+        return JournalEvidence(journal, lambda _mark: self.contract, self.clock.now_ns)
 
     def decide(
         self,
@@ -78,7 +85,9 @@ class Place:
             "arm": "share" if candidate else "live", "propensity": 0.1 if candidate else 0.9,
         }  # fmt: skip
         self.spool.append([DecisionBatch(**(settings | changes))])
-        return [f"{time_ms:012x}{7:08x}{first + row:08x}" for row in range(len(users))]
+        made = [f"{time_ms:012x}{7:08x}{first + row:08x}" for row in range(len(users))]
+        self.user_of.update(zip(made, users, strict=True))
+        return made
 
     def hear(self, label: str, *decisions: str, model: str = "fraud") -> None:
         """Outcomes arrive."""
@@ -170,9 +179,124 @@ def test_a_shadow_is_paired_with_what_was_shown():
     seen = place.looks.look(place.rollout, None)
     assert seen.answers == Pairs(same=1, worse=2)
     assert seen.paired == Pairs(better=1, same=1, worse=1)
-    assert seen.withheld[0].candidate.total == seen.withheld[0].current.total == 3
+    assert seen.unanswered == Pairs(same=3)
     assert seen.candidate_ns == pytest.approx(100_000, rel=0.07)
     assert seen.current_ns == pytest.approx(1000, rel=0.07)
+
+
+def fail(place: Place, arm: str, *users: int, rows: int = 0, candidate: bool = True) -> None:
+    """A worker says that requests of these users failed."""
+    place.clock.advance(0.001)
+    side = CANDIDATE if candidate else CURRENT
+    route = Route(
+        model="fraud", number=side.number, fingerprint=side.fingerprint, actor="ann", reason="",
+        epoch=2, time_ns=0,
+    )  # fmt: skip
+    draws = tuple(draw(place.rollout.plan.salt, str(user)) for user in users)
+    failures = Failures(place.spool, place.ids, place.clock, 0)
+    failures.add(Missed(route, rows or len(users), "failed", arm, draws))
+    failures.record()
+
+
+def shade(place: Place, shown: list[str], fraud: Sequence[float], **changes: Any) -> list[str]:
+    """The candidate answers unseen what was shown."""
+    users = [place.user_of[each] for each in shown]
+    return place.decide(
+        users, fraud, candidate=True, arm="shadow", propensity=1.0, shadows=tuple(shown),
+        door="shadow", **changes,
+    )  # fmt: skip
+
+
+def test_a_label_of_a_canary_judges_both_versions_once():
+    """N6: the drawn units and the pairs, whether the label or the shadow is read first."""
+    place = Place()
+    shown = place.decide([1, 2, 3, 3], [0.1, 0.1, 0.9, 0.9])
+    place.hear("fraud", shown[0])
+    first = place.looks.look(place.rollout, None)
+    assert first.paired == Pairs()
+    shade(place, shown, [0.9, 0.1, 0.1, 0.1], statuses=b"\0\5\0\0")
+    place.hear("fraud", *shown)
+    place.hear("ok", *shown)
+    mine = place.decide([4], [0.1], candidate=True)
+    place.hear("ok", *mine)
+    for _ in range(2):
+        seen = place.looks.look(place.rollout, None)
+        assert seen.paired == Pairs(better=1, same=1, worse=1)
+        assert seen.unanswered == Pairs(same=2, worse=1)
+        assert seen.answers == Pairs(same=0, worse=3)
+        assert [(s.candidate, s.current) for s in seen.outcomes] == [(bad_of(0, 1), bad_of(2, 3))]
+        assert seen.current_rows == 4
+        assert seen.candidate_rows == 1, "shadows run beside the traffic, which is no fair race"
+    assert place.new_look().look(place.rollout, None) == seen
+
+
+def test_an_outcome_of_an_old_decision_is_looked_up_with_its_shadow(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """N6: what is remembered is bounded; labels that come later count all the same, and once."""
+    monkeypatch.setattr(evidence, "_REMEMBERED_MAX", 3)
+    place = Place()
+    shown = place.decide(range(8), [0.1] * 8)
+    shade(place, shown, [0.9] * 8)
+    place.looks.look(place.rollout, None)
+    place.hear("ok", *shown[:2], "0" * 28)
+    assert place.looks.look(place.rollout, None).paired.total == 2
+    place.hear("ok", shown[2])
+    assert place.looks.look(place.rollout, None).paired.total == 2, "not at every look"
+    for _ in range(3):
+        place.clock.advance(11)
+        place.hear("ok", *shown)
+        seen = place.looks.look(place.rollout, None)
+    assert seen.paired == Pairs(worse=8)
+    assert [s.current for s in seen.outcomes] == [bad_of(0, 8)]
+
+
+def test_what_failed_counts_as_unanswered_once_for_each_unit():
+    """N6: a version that fails leaves no decision, and must not look better for it."""
+    place = Place()
+    place.decide([1], [0.1], candidate=True)
+    fail(place, "share", 1, 2, 3)
+    fail(place, "live", 3, 4, candidate=False)
+    fail(place, "shadow", 5, 6, 6)
+    fail(place, "shadow", 6, 7)
+    seen = place.looks.look(place.rollout, None)
+    (drawn,) = seen.withheld
+    assert (drawn.candidate, drawn.current) == (bad_of(2, 3), bad_of(1, 1))
+    assert seen.unanswered == Pairs(worse=3, better=2)
+    assert place.new_look().look(place.rollout, None) == seen
+    place.rollout = structs.replace(
+        place.rollout, plan=structs.replace(place.rollout.plan, unit="")
+    )
+    by_caller = place.new_look().look(place.rollout, None)
+    assert by_caller.unanswered == Pairs(worse=5, better=2), "without users, every request counts"
+
+
+def test_a_journal_that_breaks_off_is_read_anew():
+    """L7: half a look is not counted as a whole one."""
+    place = Place()
+    place.decide([1], [0.1])
+
+    class Breaking(MemoryJournal):
+        broken = True
+
+        def news(self, wanted: Wanted) -> Any:
+            news, self_ = super().news(wanted), self
+
+            class Reader:
+                def read(self) -> Any:
+                    fresh = news.read()
+                    if self_.broken:
+                        raise StorageFailed("the disk is gone")
+                    return fresh
+
+            return Reader()
+
+    journal = Breaking(place.log)
+    looks = JournalEvidence(journal, lambda _mark: CONTRACT, place.clock.now_ns)
+    with pytest.raises(StorageFailed):
+        looks.look(place.rollout, None)
+    journal.broken = False
+    assert looks.look(place.rollout, None).decisions == 1
 
 
 def test_a_number_is_not_right_or_wrong():

@@ -19,8 +19,8 @@ from mainstay.journal.model import (
     Record,
     Wanted,
 )
-from mainstay.journal.piece import prepare
 from mainstay.journal.news import rows_of
+from mainstay.journal.piece import prepare
 from mainstay.journal.port import Done, News
 from mainstay.journal.reader import ask, not_found
 from mainstay.journal.rows import decision_of

@@ -5,12 +5,19 @@ probability `false_alarms`, over the whole rollout and however often one looks. 
 that can be wrong by chance share that probability; the run time is held against a factor so large
 that chance does not reach it.
 
+Where the candidate of a canary also answers unseen what the current version answers, every label
+judges both, whatever the candidate's share is. One such label tells at least as much as two where
+half of the units meet the candidate, and as fifty where one in a hundred does. The units that were
+drawn are looked at as well, because only they show harm that comes of being answered.
+
 A step may follow when what it could cost is bounded: the candidate's possible loss times the share
 it would get is below `worse_by`. So small steps need few labels, and the last one needs most.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
+
+from msgspec import structs
 
 from mainstay.contract.finding import Finding
 from mainstay.release.rollout.model import Evidence, Plan
@@ -22,6 +29,7 @@ from mainstay.release.rollout.statistics import (
     log_split_evidence,
     lower_bound,
     paired_bound,
+    pairs_missing,
     upper_bound,
 )
 
@@ -53,81 +61,143 @@ def compare(plan: Plan, seen: Evidence, next_share: float) -> tuple[Finding, ...
 
 def compare_shadow(plan: Plan, seen: Evidence) -> tuple[Finding, ...]:
     """All checks of a shadow: nobody saw its answers, and both versions met every unit."""
-    return (_answers(plan, seen), _withheld_pairs(plan, seen), _time(plan, seen))
+    return (
+        _right(plan, structs.replace(seen, outcomes=()), plan.worse_by),
+        _withheld(plan, structs.replace(seen, withheld=()), plan.worse_by),
+        _time(plan, seen),
+    )
+
+
+class _View(NamedTuple):
+    """The difference between the two versions, as one kind of evidence shows it."""
+
+    words: str
+    found: float
+    low: float
+    high: float
+    figure: float
+    compared: float | None
+    samples: int
 
 
 def _right(plan: Plan, seen: Evidence, allowed: float) -> Finding:
-    strata = seen.outcomes
-    total = sum(stratum.total for stratum in strata)
+    views: list[_View] = []
+    if seen.comparable:
+        views = _views(plan, "wrong", (seen.outcomes, seen.paired), OUTCOMES_PART)
+    found = _concluded(plan, RIGHT, views, allowed)
+    if found is not None and found.verdict != "unsure":
+        return found
+    same = _same(plan, seen, allowed)
+    if same is not None and same.verdict == "pass":
+        return same
+    if found is not None:
+        missing = _missing(plan, seen.outcomes, seen.paired, allowed)
+        return structs.replace(found, words=f"{found.words}; {missing}")
+    words = "no outcome has been heard yet; POST /decisions/<id>/outcome tells them"
     if not seen.comparable:
-        return Finding(
-            check=RIGHT,
-            verdict="unsure",
-            words="outcomes do not say of this model's answers that they are right or wrong",
-        )
-    if not total:
-        return Finding(
-            check=RIGHT,
-            verdict="unsure",
-            words="no outcome has been heard yet; POST /decisions/<id>/outcome tells them",
-        )
-    found = estimate(strata)
-    return _bounded(plan, RIGHT, "wrong", strata, (found, plan.worse_by, allowed, OUTCOMES_PART))
+        words = "outcomes do not say of this model's answers that they are right or wrong"
+    if same is not None:
+        words = f"{same.words}; only outcomes can tell whether for better or for worse: {words}"
+    return Finding(check=RIGHT, verdict="unsure", words=words)
 
 
 def _withheld(plan: Plan, seen: Evidence, allowed: float) -> Finding:
-    strata = seen.withheld
-    if not any(stratum.total for stratum in strata):
+    """Answers that failed or were withheld: a version that is silent is never wrong."""
+    views = _views(plan, "unanswered", (seen.withheld, seen.unanswered), WITHHELD_PART)
+    found = _concluded(plan, WITHHELD, views, allowed)
+    if found is None:
         return Finding(check=WITHHELD, verdict="unsure", words="no unit has asked yet")
-    found = estimate(strata)
-    held = (found, plan.worse_by, allowed, WITHHELD_PART)
-    return _bounded(plan, WITHHELD, "withheld", strata, held)
+    if found.verdict != "unsure":
+        return found
+    missing = _missing(plan, seen.withheld, seen.unanswered, allowed)
+    return structs.replace(found, words=f"{found.words}; {missing}")
 
 
-def _bounded(
-    plan: Plan,
-    check: str,
-    bad: str,
-    strata: tuple[Stratum, ...],
-    held: tuple[float, float, float, float],
-) -> Finding:
-    """A share of bad ones: proven worse, proven to be good enough for the next step, or neither."""
-    found, worse_by, allowed, part = held
-    low = lower_bound(strata, plan.false_alarms * part)
-    high = upper_bound(strata, DOUBT)
-    candidate, current = _means(strata)
+def _views(
+    plan: Plan, bad: str, evidence: tuple[tuple[Stratum, ...], Pairs], part: float
+) -> list[_View]:
+    """What the units show that were drawn to one of the versions, and what those show that both
+    have answered. How the errors are shared out among the two depends on the plan alone."""
+    strata, pairs = evidence
+    both = 2 if plan.strategy == "canary" and plan.shadow else 1
+    alpha, doubt = plan.false_alarms * part / both, DOUBT / both
+    views: list[_View] = []
+    if pairs.total:
+        words = (
+            f"of {pairs.total:,} that both answered, {plan.candidate} alone was {bad} in "
+            f"{pairs.worse:,}, {plan.current} alone in {pairs.better:,}"
+        )
+        low = paired_bound(pairs, alpha, worse=True)
+        high = paired_bound(pairs, doubt, worse=False)
+        found = pairs.difference
+        views.append(_View(words, found, low, high, found, None, pairs.total))
     total = sum(stratum.total for stratum in strata)
-    said = f"{candidate:.1%} of {plan.candidate} {bad}, {current:.1%} of {plan.current}"
-    if low > 0 and found > worse_by:
-        verdict, words = "fail", f"{said}: proven worse, by {max(low, 0):.1%} at least"
+    if total:
+        candidate, current = _means(strata)
+        words = f"{candidate:.1%} of {plan.candidate} {bad}, {current:.1%} of {plan.current}"
+        low, high = lower_bound(strata, alpha), upper_bound(strata, doubt)
+        views.append(_View(words, estimate(strata), low, high, candidate, current, total))
+    return views
+
+
+def _concluded(plan: Plan, check: str, views: list[_View], allowed: float) -> Finding | None:
+    """Proven worse by one of the views, proven good enough for the next step, or neither."""
+    if not views:
+        return None
+    harm = [view for view in views if view.low > 0 and view.found > plan.worse_by]
+    best = harm[0] if harm else min(views, key=lambda view: view.high)
+    low, high = max(view.low for view in views), min(view.high for view in views)
+    verdict, words = "unsure", best.words
+    if harm:
+        verdict, words = "fail", f"{words}: proven worse, by {best.low:.1%} at least"
     elif high <= allowed:
-        verdict, words = "pass", f"{said}: at most {max(high, 0):.1%} worse"
-    else:
-        verdict, words = "unsure", f"{said}; {_missing(strata, found, allowed)}"
-        if not plan.unit:
-            words += " (units are callers here; `release.unit` can name an input that tells users)"
+        verdict, words = "pass", f"{words}: at most {max(high, 0):.1%} worse"
     return Finding(
         check=check,
         verdict=verdict,
         words=words,
-        figure=_plain(candidate),
-        compared=_plain(current),
+        figure=_plain(best.figure),
+        compared=None if best.compared is None else _plain(best.compared),
         limit=allowed,
-        interval=(low, high),
-        samples=total,
+        interval=(min(low, high), high),
+        samples=best.samples,
     )
 
 
-def _missing(strata: tuple[Stratum, ...], found: float, allowed: float) -> str:
+def _same(plan: Plan, seen: Evidence, allowed: float) -> Finding | None:
+    """Answers that are the same cannot be worse."""
+    answers = seen.answers
+    if not answers.total:
+        return None
+    low, high = (paired_bound(answers, DOUBT, worse=worse) for worse in (True, False))
+    return Finding(
+        check=SAME,
+        verdict="pass" if high <= allowed else "unsure",
+        words=f"{plan.candidate} answered {answers.worse:,} of {answers.total:,} otherwise",
+        figure=_plain(answers.difference),
+        limit=allowed,
+        interval=(low, high),
+        samples=answers.total,
+    )
+
+
+def _missing(plan: Plan, strata: tuple[Stratum, ...], pairs: Pairs, allowed: float) -> str:
     """What it takes to be sure, in words."""
-    room = allowed - (0.0 if math.isnan(found) else max(found, 0.0))
+    difference = pairs.difference if pairs.total else estimate(strata)
+    room = allowed - (0.0 if math.isnan(difference) else max(difference, 0.0))
+    words = ""
+    if not plan.unit and not pairs.total:
+        words = " (units are callers here; `release.unit` can name an input that tells users)"
     if room <= 0.1 * allowed:
-        return f"by what is known it may well be more than {allowed:.1%} worse"
-    more = labels_missing(strata, strata[-1].share, room, DOUBT)
+        return f"by what is known it may well be more than {allowed:.1%} worse{words}"
+    if pairs.total:
+        more = pairs_missing(pairs, room, DOUBT)
+    else:
+        more = labels_missing(strata, strata[-1].share, room, DOUBT)
     digits = max(0, len(str(more)) - 2)
     return (
         f"about {round(more, -digits):,} more units at this share would tell whether it is "
-        f"{allowed:.1%} worse"
+        f"{allowed:.1%} worse{words}"
     )
 
 
@@ -191,62 +261,4 @@ def _split(plan: Plan, seen: Evidence) -> Finding:
         figure=float(met),
         limit=expected,
         samples=total,
-    )
-
-
-def _answers(plan: Plan, seen: Evidence) -> Finding:
-    """Right or wrong where outcomes say so; else, answers that are the same cannot be worse."""
-    pairs, answers = seen.paired, seen.answers
-    if pairs.total:
-        low = paired_bound(pairs, plan.false_alarms * OUTCOMES_PART, worse=True)
-        high = paired_bound(pairs, DOUBT, worse=False)
-        said = (
-            f"of {pairs.total:,} outcomes, {plan.candidate} alone was right in {pairs.better:,} "
-            f"and {plan.current} alone in {pairs.worse:,}"
-        )
-        if low > 0 and pairs.difference > plan.worse_by:
-            return _pair_finding(RIGHT, "fail", f"{said}: proven worse", pairs, (low, high))
-        if high <= plan.worse_by:
-            return _pair_finding(RIGHT, "pass", said, pairs, (low, high))
-    if not answers.total:
-        return Finding(check=SAME, verdict="unsure", words="no unit has asked yet")
-    high = paired_bound(answers, DOUBT, worse=False)
-    low = paired_bound(answers, DOUBT, worse=True)
-    said = f"{plan.candidate} answered {answers.worse:,} of {answers.total:,} units otherwise"
-    if high <= plan.worse_by:
-        return _pair_finding(SAME, "pass", said, answers, (low, high))
-    words = f"{said}; only outcomes can tell whether for better or for worse"
-    return _pair_finding(RIGHT, "unsure", words, pairs, (low, high))
-
-
-def _withheld_pairs(plan: Plan, seen: Evidence) -> Finding:
-    met = [s for s in seen.withheld if s.total]
-    both = sum(s.candidate.total for s in met), sum(s.current.total for s in met)
-    if min(both) < ROWS_MIN:
-        words = f"{min(both)} units were answered by both; {ROWS_MIN} are compared at the least"
-        return Finding(check=WITHHELD, verdict="unsure", words=words, samples=min(both))
-    candidate, current = _means(tuple(met))
-    more = candidate - current > plan.worse_by
-    return Finding(
-        check=WITHHELD,
-        verdict="fail" if more else "pass",
-        words=f"{candidate:.1%} of {plan.candidate} withheld, {current:.1%} of {plan.current}",
-        figure=candidate,
-        compared=current,
-        limit=plan.worse_by,
-        samples=min(both),
-    )
-
-
-def _pair_finding(
-    check: str, verdict: str, words: str, pairs: Pairs, interval: tuple[float, float]
-) -> Finding:
-    assert verdict in {"pass", "fail", "unsure"}
-    return Finding(
-        check=check,
-        verdict=verdict,  # pyright: ignore[reportArgumentType]  # because the line above says so
-        words=words,
-        figure=_plain(pairs.difference),
-        interval=interval,
-        samples=pairs.total,
     )

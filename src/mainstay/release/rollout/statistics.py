@@ -234,3 +234,10 @@ def paired_bound(pairs: Pairs, alpha: float, *, worse: bool) -> float:
         return top + math.log(float(np.exp(growth - top).mean())) >= against
 
     return _outermost(refuted, worse=worse)
+
+
+def pairs_missing(pairs: Pairs, difference: float, alpha: float) -> int:
+    """About how many more pairs it takes to tell `difference`, given what was seen already."""
+    variance = (pairs.better + pairs.worse + 1.0) / (pairs.total + 4.0)
+    needed = 2 * variance * (math.log(1 / alpha) + _LEARNING_NATS) / difference**2
+    return max(1, math.ceil(needed - pairs.total))
