@@ -6,13 +6,23 @@ Promises to name every fault at its setting, with what would be right; see `rule
 from collections.abc import Iterator
 
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
+from mainstay.contract.confidence_rules import confidence_faults, cost_faults
+from mainstay.contract.fallback_rules import fallback_faults
 from mainstay.contract.judging import Judge
+from mainstay.contract.people_rules import exposure_faults
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 
 
-def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:  # noqa: ARG001  # because parts to come refer to them
+def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
     """What makes no sense in how answers are judged."""
     if not 1 <= len(judge.say.strip()) <= WORDS_MAX_CHARACTERS:
         words = f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters"
         yield Fault(("judge", "say"), words)
+    yield from fallback_faults(judge.fallback, known)
+    if judge.confidence is not None:
+        yield from confidence_faults(judge.confidence, known)
+    if judge.cost is not None:
+        yield from cost_faults(judge.cost, known)
+    if judge.exposure is not None:
+        yield from exposure_faults(judge.exposure, known)

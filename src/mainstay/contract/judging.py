@@ -3,7 +3,49 @@
 Every part has a default under which it does nothing. Types only, as in `model.py`.
 """
 
+from typing import Literal
+
 import msgspec
+
+from mainstay.contract.fallbacks import FallbackStep
+from mainstay.contract.people import Exposure
+
+
+class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How sure the model must be of an answer, for models that answer with probabilities."""
+
+    at_least: float = 0.0
+    """The least confidence, from 0 to 1, with which an answer is told as it is."""
+    otherwise: str = "decline"
+    """What becomes of an answer below it: `decline`, `ask` (it is told with the question whether
+    it is right), or `options 3` (the three likeliest are told instead of one)."""
+    calibrate: Literal["auto", "isotonic", "temperature", "no"] = "auto"
+    """How confidence is corrected when a version is packed, so that of the answers with 90 % nine
+    in ten are right: by the way that does best on the confidence set, by a given one, or not."""
+
+
+class ActionCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is different about the cost of one answer; what is left out is as for all."""
+
+    of_error: float | str | None = None
+    """What it costs when this answer is wrong."""
+    ask_above: float | None = None
+    """The expected cost from which on this answer is asked about first."""
+    decline_above: float | None = None
+    """The expected cost from which on this answer is not given."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What wrong answers cost. The expected cost of an answer is (1 − confidence) × cost."""
+
+    of_error: float | str
+    """What a wrong answer costs: a number, or an expression such as `0.5 * amount`."""
+    ask_above: float | None = None
+    """An answer whose expected cost is more is told with the question whether it is right."""
+    decline_above: float | None = None
+    """An answer whose expected cost is more is not given."""
+    actions: dict[str, ActionCost] = {}
+    """Answers that cost otherwise, by class."""
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -11,3 +53,11 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     say: str = "We could not answer this one."
     """Plain words for the person when the answer is withheld."""
+    fallback: tuple[FallbackStep, ...] = ()
+    """What answers in place of the model where its answer is declined, tried in this order."""
+    confidence: Confidence | None = None
+    """How sure the model must be."""
+    cost: Cost | None = None
+    """What wrong answers cost, and from which expected cost on somebody is asked."""
+    exposure: Exposure | None = None
+    """How much of the model one person has to bear."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.base.limits import STEPS_MAX
+from mainstay.base.limits import STEPS_MAX, WORDS_MAX_CHARACTERS
 from mainstay.contract.model import (
     Assets,
     Boolean,
     Category,
+    Context,
     Gate,
     Input,
     Integer,
@@ -56,6 +57,10 @@ class Known(NamedTuple):
     input_names: tuple[str, ...]
     """All inputs, those that could not be read included."""
     output: Output | None
+    model: str | None = None
+    context: Mapping[str, Context] = {}
+    whole: bool = True
+    """Whether all inputs and context could be read."""
 
 
 def assets_faults(assets: Assets, known: Known) -> Iterator[Fault]:
@@ -110,15 +115,16 @@ def gate_faults(gate: Gate, known: Known) -> Iterator[Fault]:
     for part, names in (("slices", gate.slices), ("parity", gate.parity)):
         for place, name in enumerate(names):
             here = (*at, part, place)
-            yield from _unit_faults(name, here, known, (Category, Boolean, Integer))
+            yield from unit_faults(name, here, known, (Category, Boolean, Integer))
             if name in names[:place]:
                 yield Fault(here, f"{name[:60]!r} is listed already, as [{names.index(name)}]")
     yield from _cost_faults(gate.cost, known)
 
 
-def _unit_faults(
+def unit_faults(
     name: str, at: Setting, known: Known, kinds: tuple[type[Input], ...]
 ) -> Iterator[Fault]:
+    """What is wrong with an input that is to name groups or people."""
     if name not in known.input_names:
         guess = did_you_mean(name, known.input_names)
         words = f"there is no input {name[:60]!r}{guess}; inputs are {one_of(known.input_names)}"
@@ -169,7 +175,7 @@ def release_faults(release: Release, known: Known) -> Iterator[Fault]:
     if release.unit:
         # Ids of people are often plain text; only what could never name one is refused.
         kinds = (Category, Boolean, Integer, Text)
-        yield from _unit_faults(release.unit, (*at, "unit"), known, kinds)
+        yield from unit_faults(release.unit, (*at, "unit"), known, kinds)
     if not 0 < release.worse_by <= 1:
         words = f"is a difference of shares, more than 0 and at most 1; got {release.worse_by:g}"
         yield Fault((*at, "worse_by"), words)
@@ -181,6 +187,17 @@ def release_faults(release: Release, known: Known) -> Iterator[Fault]:
         words = f"must be more than 0 % and at most 50 %; got {release.false_alarms}"
         yield Fault((*at, "false_alarms"), words)
     yield from _period_faults(release.decide_by, (*at, "decide_by"), 1, 365 * _DAY_SECONDS)
+    until = release.opt_back_until
+    yield from _period_faults(until, (*at, "opt_back_until"), 1, 365 * _DAY_SECONDS)
+    if len(release.notes) > WORDS_MAX_CHARACTERS or not _sayable(release.notes):
+        words = f"must be words for people, at most {WORDS_MAX_CHARACTERS} characters"
+        yield Fault((*at, "notes"), words)
+    shadow = _share(release.shadow)
+    if shadow is None:
+        words = f"{release.shadow[:40]!r} is not a share; write {SHARE_EXPECTED}"
+        yield Fault((*at, "shadow"), words)
+    elif not shadow and release.strategy == "shadow":
+        yield Fault((*at, "shadow"), "a shadow of 0 % sees nothing; write 100 %, or less to spare")
     floor = _share(release.floor)
     if floor is None:
         words = f"{release.floor[:40]!r} is not a share; write {SHARE_EXPECTED}"
@@ -210,6 +227,10 @@ def _steps_faults(steps: tuple[str, ...]) -> Iterator[Fault]:
     if before != 1:
         words = f"must end at 100 %, or the old version never leaves; got {steps[-1]}"
         yield Fault((*at, len(steps) - 1), words)
+
+
+def _sayable(text: str) -> bool:
+    return all(each.isprintable() or each in "\n\t" for each in text)
 
 
 def _share(text: str) -> float | None:

@@ -57,12 +57,13 @@ from mainstay.contract.model import (
     Vector,
     VectorOutput,
 )
+from mainstay.contract.names import model_name_fault
 from mainstay.contract.release_rules import Known, assets_faults, gate_faults, release_faults
 from mainstay.contract.shape import Fault
+from mainstay.contract.threshold_rules import threshold_faults
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
 from mainstay.contract.words import Setting, did_you_mean, one_of
 
-_MODEL_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{NAME_MAX_CHARACTERS - 1}}}")
 _FUNCTION_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -129,7 +130,11 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         yield from output_faults(draft.output, draft.written)
     if draft.facts is not None:
         yield from _facts_faults(draft.facts)
-    known = Known(draft.inputs, draft.input_names, draft.output)
+    whole = len(draft.inputs) == len(draft.input_names)
+    whole = whole and len(draft.context) == len(draft.context_names)
+    known = Known(
+        draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole
+    )
     if draft.judge is not None:
         yield from judge_faults(draft.judge, known)
     if draft.assets is not None:
@@ -142,13 +147,8 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
 
 def model_name_faults(name: str) -> Iterator[Fault]:
     """What is wrong with the name of a model."""
-    if not _MODEL_NAME.fullmatch(name):
-        near = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:NAME_MAX_CHARACTERS]
-        guess = f"; {near!r} would do" if near else ""
-        words = (
-            f"{name[:NAME_MAX_CHARACTERS]!r} is not a model name: 1 to {NAME_MAX_CHARACTERS} "
-            f"lower-case letters, digits, - and _, starting with a letter or digit{guess}"
-        )
+    words = model_name_fault(name)
+    if words is not None:
         yield Fault(("model",), words)
 
 
@@ -285,16 +285,8 @@ def output_faults(output: Output, written: frozenset[Setting]) -> Iterator[Fault
     match output:
         case Probability():
             yield from _classes_faults(output.classes, (*at, "classes"), 2)
-            here = (*at, "threshold")
-            if not 0 < output.threshold <= 1:
-                words = f"must be more than 0 and at most 1, got {output.threshold}"
-                yield Fault(here, words)
-            elif len(output.classes) != 2 and (output.threshold != 0.5 or here in written):
-                words = (
-                    f"means something with two classes only; with {len(output.classes)} the most "
-                    "probable one is answered"
-                )
-                yield Fault(here, words)
+            given = (*at, "threshold") in written
+            yield from threshold_faults(output, (*at, "threshold"), given=given)
         case Label():
             yield from _classes_faults(output.classes, (*at, "classes"), 2)
         case NumberOutput():

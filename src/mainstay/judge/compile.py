@@ -4,11 +4,46 @@ The one place that knows all stages. A part of `judge` that the contract leaves 
 """
 
 from mainstay.contract.model import Contract
+from mainstay.judge.confidence import ConfidenceStage
+from mainstay.judge.cost import CostStage
+from mainstay.judge.exposure import ExposureStage
+from mainstay.judge.fallback import Chain
 from mainstay.judge.flow import Flow, SenseStage
-from mainstay.judge.model import Means
+from mainstay.judge.model import Means, Stage
+from mainstay.judge.standby import Standby
 
 
 def compile_flow(contract: Contract, means: Means | None = None) -> Flow:
     """The judgement that a contract declares; without means it has its own, shared with nobody."""
     means = means or Means()
-    return Flow([SenseStage(contract)])
+    return Flow(_first(contract, means), _fallback(contract, means), _last(contract, means))
+
+
+def _first(contract: Contract, means: Means) -> list[Stage]:
+    """What judges the model's own answers."""
+    stages: list[Stage] = [SenseStage(contract)]
+    if contract.judge.confidence is not None or contract.judge.cost is not None:
+        stages.append(ConfidenceStage(contract, means.calibration))
+    if contract.judge.cost is not None:
+        stages.append(CostStage(contract))
+    return stages
+
+
+def _fallback(contract: Contract, means: Means) -> Chain | None:
+    if not contract.judge.fallback:
+        return None
+    # A version that stands in judges its answers by itself, and never falls back.
+    standbys: dict[str, Standby] = {}
+    for key, other in means.others.items():
+        manifest = other.loaded.manifest
+        own = Means(clock=means.clock, calibration=manifest.calibration)
+        standbys[key] = Standby(other, Flow(_first(manifest.contract, own)))
+    return Chain(contract, standbys, means.clock)
+
+
+def _last(contract: Contract, means: Means) -> list[Stage]:
+    """What judges everything that would be told, whoever says it."""
+    stages: list[Stage] = []
+    if contract.judge.exposure is not None:
+        stages.append(ExposureStage(contract, contract.judge.exposure, means))
+    return stages

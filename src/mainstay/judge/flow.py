@@ -10,9 +10,11 @@ declines the rows of its run: a check that cannot run is a failing check.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mainstay.contract.model import Contract
-from mainstay.judge.model import DECLINED, Case, Mask, Stage
+from mainstay.journal.model import STATUSES
+from mainstay.judge.model import ANSWERED, DECLINED, Case, Mask, Stage
 from mainstay.judge.sense import Sense
 
 
@@ -42,6 +44,8 @@ class Flow:
         self._first = tuple(first)
         self._fallback = fallback
         self._last = tuple(last)
+        stages = [*first, *([] if fallback is None else [fallback]), *last]
+        self._names = ("model", *map(_name_of, stages))
 
     @property
     def falls_back(self) -> bool:
@@ -51,6 +55,7 @@ class Flow:
     def __call__(self, case: Case) -> None:
         """Judge every row of a run."""
         for stage in self._first:
+            case.stage += 1
             _pass(stage, case)
         self._finish(case)
 
@@ -58,13 +63,32 @@ class Flow:
         """Judge a run that the model had no part in: whatever there is to say is a fallback."""
         everything: Mask = np.ones(case.rows, dtype=np.bool_)
         case.turn(everything, DECLINED, why)
+        case.stage = len(self._first)
         self._finish(case)
 
     def _finish(self, case: Case) -> None:
-        if self._fallback is not None and (case.statuses == DECLINED).any():
+        if self._fallback is not None:
+            case.stage += 1
             _pass(self._fallback, case)
         for stage in self._last:
+            case.stage += 1
             _pass(stage, case)
+        if case.taken_by is not None:
+            self._count(case, case.taken_by)
+
+    def _count(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> None:
+        """How many rows have which status that is not `answered`, because of which stage."""
+        for status in np.unique(case.statuses).tolist():
+            if status == ANSWERED:
+                continue
+            for place in np.unique(taken_by[case.statuses == status]).tolist():
+                rows = int(np.count_nonzero((case.statuses == status) & (taken_by == place)))
+                case.count("withheld", STATUSES[status], self._names[place], by=rows)
+
+
+def _name_of(stage: Stage) -> str:
+    """What a stage is called in metrics and where it breaks down."""
+    return type(stage).__name__.removesuffix("Stage").lower()
 
 
 def _pass(stage: Stage, case: Case) -> None:
@@ -72,5 +96,4 @@ def _pass(stage: Stage, case: Case) -> None:
         stage(case)
     except Exception as error:  # noqa: BLE001  # because a broken check must withhold, not crash the run
         everything: Mask = np.ones(case.rows, dtype=np.bool_)
-        what = type(stage).__name__.removesuffix("Stage").lower()
-        case.turn(everything, DECLINED, f"the check `{what}` broke down: {error!r}")
+        case.turn(everything, DECLINED, f"the check `{_name_of(stage)}` broke down: {error!r}")

@@ -6,13 +6,17 @@ stages never makes an answer bolder. Only the fallback chain answers in place of
 it says goes through the last stages again.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mainstay.base.clock import Clock, SystemClock
+from mainstay.bundle.judgement import Calibration
+from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.journal.model import STATUSES
 from mainstay.judge.present import Shown
@@ -20,6 +24,7 @@ from mainstay.tally.memory import MemoryTally
 from mainstay.tally.port import Tally
 
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 Why = str | Callable[[int], str]
 """The reason that is recorded: one for all rows, or made for each row that needs one."""
 
@@ -60,6 +65,29 @@ class Case:
     """Rows that are answered otherwise than the output says."""
     words: dict[int, str] = field(default_factory=dict[int, str])
     """Plain words for the person, row by row, where the contract's own are not meant."""
+    told: Column | None = None
+    """The output as it leaves, where a fallback answers some rows; see `said`."""
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
+    """What is to be counted in metrics: the name of a count and its labels to how many."""
+
+    @property
+    def said(self) -> Column:
+        """What is answered, in the form of the output: the model's own, and in the rows that a
+        fallback answers what that says. Never the model's where the model is not what answers."""
+        return self.output if self.told is None else self.told
+
+    levels: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
+    """What is to be shown in metrics as it is now: the name and its labels to a figure."""
+    final: Mask | None = None
+    """Rows that were declined for good: no fallback answers them."""
+    stage: int = 0
+    """The place of the stage that looks now, from 1; see `taken_by`."""
+    taken_by: npt.NDArray[np.uint8] | None = None
+    """Row by row, the place of the stage that took back last; nothing while none did."""
+
+    def count(self, *key: str, by: int = 1) -> None:
+        """Add to what is counted."""
+        self.counts[key] = self.counts.get(key, 0) + by
 
     def column(self, name: str) -> Column:
         """An input or context value of all rows; `KeyError` when there is none."""
@@ -81,9 +109,16 @@ class Case:
         which as much or more was taken back already stay as they are."""
         changed = rows & (_WEIGHT[self.statuses] < _WEIGHT[status])
         if changed.any():
+            for row in np.flatnonzero(changed & (self.statuses == OPTIONS)).tolist():
+                self.shown.pop(row, None)
             self.statuses[changed] = status
+            if self.taken_by is None:
+                self.taken_by = np.zeros(self.rows, dtype=np.uint8)
+            self.taken_by[changed] = self.stage
             for row in np.flatnonzero(changed).tolist():
                 self.note(row, why if isinstance(why, str) else why(row))
+                # What an earlier stage meant to say may name an answer that nobody is told now.
+                self.words.pop(row, None)
         return changed
 
     def note(self, row: int, reason: str) -> None:
@@ -93,9 +128,24 @@ class Case:
 
 
 @dataclass(slots=True, frozen=True)
+class Other:
+    """A version that was loaded to answer in place of another one."""
+
+    number: int
+    loaded: Loaded
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while its model is asked, which happens for all who fall back on it."""
+
+
+@dataclass(slots=True, frozen=True)
 class Means:
     """What stages work with beside the contract; each has a default that works alone."""
 
+    clock: Clock = field(default_factory=SystemClock)
+    others: Mapping[str, "Other"] = field(default_factory=dict[str, "Other"])
+    calibration: Calibration | None = None
+    """How the version corrects its confidence."""
+    """The versions that fallback steps name and that are here, by the key of the step."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
 

@@ -1,0 +1,146 @@
+"""A version that answers in place of another one: the rows it can take, judged as its own are.
+
+Promises that what it says went through its own judgement; that a row it may not take, or whose
+answer it may not show, comes back with the reason; and that its model is never asked twice at once,
+however many versions fall back on it. Must never fall back itself, so chains cannot go in circles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mainstay.contract.columns import MATRIX, Column, Columns, take
+from mainstay.contract.model import (
+    Contract,
+    FromLookup,
+    Label,
+    NumberOutput,
+    Output,
+    Probability,
+    Ranking,
+)
+from mainstay.contract.values import Checker
+from mainstay.judge.flow import Flow
+from mainstay.judge.model import ANSWERED, Case, Other, Places
+from mainstay.judge.present import Presented, present
+
+
+@dataclass(slots=True, frozen=True)
+class Stood:
+    """What became of some rows."""
+
+    good: Places
+    """Those that are answered, counted among the rows that were asked."""
+    output: Column
+    """Of the answered rows."""
+    shown: Presented
+    """Of the answered rows."""
+    refused: dict[int, str]
+    """The others, and why."""
+
+
+class Standby:
+    """One such version with its judgement, folded once."""
+
+    def __init__(self, other: Other, flow: Flow) -> None:
+        self.number = other.number
+        self._loaded = other.loaded
+        self._turn = other.turn
+        self._flow = flow
+        contract = other.loaded.manifest.contract
+        self._checker = Checker(contract)
+        self._context = _context_names(contract)
+        self._present = present(contract)
+
+    def __call__(self, case: Case, rows: Places) -> Stood:
+        """Its answers to some rows of a case. Raises what its model raises."""
+        inputs = self._inputs(case, rows)
+        refused = {
+            problem.row or 0: problem.message for problem in self._checker.check_columns(inputs)
+        }
+        asked = np.arange(len(rows))
+        if refused:
+            asked = np.array([row for row in range(len(rows)) if row not in refused], dtype=np.intp)
+            inputs = take(inputs, asked)
+        if not len(asked):
+            return Stood(asked, np.empty(0), self._present(np.empty((0, 2)), {}), refused)
+        part = self._judged(case, inputs, rows[asked])
+        good = np.flatnonzero(part.statuses == ANSWERED)
+        for place in np.flatnonzero(part.statuses != ANSWERED).tolist():
+            refused[int(asked[place])] = part.reasons.get(place) or "it withheld its answer"
+        output = part.output[good]
+        return Stood(asked[good], output, self._present(output, {}), refused)
+
+    def _inputs(self, case: Case, rows: Places) -> Columns:
+        columns = {name: case.column(name)[rows] for name in self._checker.names}
+        if not self._checker.numeric:
+            return columns
+        return {MATRIX: np.column_stack([c.astype(np.float64) for c in columns.values()])}
+
+    def _judged(self, case: Case, inputs: Columns, rows: Places) -> Case:
+        context = {name: case.context[name][rows] for name in self._context}
+        callers = case.callers
+        with self._turn:
+            output = self._loaded.predict(self._loaded.extract({**inputs, **context}))
+        part = Case(
+            rows=len(rows),
+            inputs=inputs,
+            context=context,
+            output=output,
+            names=self._checker.names,
+            callers=lambda: [callers()[row] for row in rows.tolist()],
+            time_ns=case.time_ns,
+            statuses=np.zeros(len(rows), dtype=np.uint8),
+            reasons={},
+        )
+        self._flow(part)
+        return part
+
+
+def _context_names(contract: Contract) -> tuple[str, ...]:
+    names: list[str] = []
+    for name, source in contract.context.items():
+        if isinstance(source, FromLookup):
+            names += [f"{name}.{field}" for field in source.fields]
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def unfit(contract: Contract, other: Contract) -> str:
+    """Why a version cannot answer in place of another one, in words; nothing when it can.
+
+    It is handed what the other one was sent, and whoever asked reads the other one's form.
+    """
+    for name, kind in other.inputs.items():
+        mine = contract.inputs.get(name)
+        if mine is None:
+            return f"it takes the input {name!r}, which {contract.model} has not"
+        if type(kind) is not type(mine):
+            tags = mine.__struct_config__.tag, kind.__struct_config__.tag
+            return f"its input {name!r} is a {tags[1]}, that of {contract.model} a {tags[0]}"
+        if mine.optional and not kind.optional:
+            return f"its input {name!r} must be there, that of {contract.model} may be missing"
+        if getattr(mine, "length", None) != getattr(kind, "length", None):
+            return f"its input {name!r} has another length than that of {contract.model}"
+        if getattr(mine, "space", None) != getattr(kind, "space", None):
+            return f"its input {name!r} lives in another embedding space"
+    for name, source in other.context.items():
+        if contract.context.get(name) != source:
+            return f"it needs the context {name!r}, which {contract.model} does not gather so"
+    if form_of(contract.output) != form_of(other.output):
+        return f"it does not answer in the form of {contract.model}: the same type and classes"
+    return ""
+
+
+def form_of(output: Output) -> tuple[object, ...]:
+    """What two outputs share that are read alike."""
+    match output:
+        case Probability() | Label():
+            return type(output), output.classes
+        case NumberOutput():
+            return type(output), output.unit
+        case Ranking():
+            return type(output), output.items, output.top
+        case _:
+            return type(output), output.length, output.space
