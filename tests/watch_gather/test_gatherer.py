@@ -96,7 +96,8 @@ def test_every_decision_is_in_its_hour_once(house: House):
     assert [(p.key.begin_ms, p.rows) for p in parts] == [(row["hour"], row["n"]) for row in asked]
     for part, row in zip(parts, asked, strict=True):
         amount, age = part.columns["input_amount"].numbers, part.columns["input_age"].numbers
-        assert amount is not None and age is not None
+        assert amount is not None
+        assert age is not None
         assert amount.moments.mean == pytest.approx(row["mean"])
         assert age.low == row["low"]
         status = part.columns["status"].categories
@@ -169,5 +170,6 @@ def test_a_damaged_value_is_counted_and_nothing_stops(house: House):
     house.gatherer(of_fraud()).take_in(1)
     (part,) = house.parts()
     amount, age = part.columns["input_amount"], part.columns["input_age"]
-    assert amount.numbers is not None and age.numbers is not None
+    assert amount.numbers is not None
+    assert age.numbers is not None
     assert (amount.missing, amount.numbers.infinite, age.numbers.infinite) == (1, (0, 1), (1, 0))
