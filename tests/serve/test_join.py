@@ -19,7 +19,7 @@ from mainstay.base.errors import (
 from mainstay.base.limits import WAITING_ROWS_MAX
 from mainstay.contract.model import Serve
 from mainstay.serve.engine import Serving
-from mainstay.serve.join import RunTimes
+from mainstay.serve.join import INLINE_MAX_NS, RunTimes
 from mainstay.serve.model import Answer, Call
 from tests.serve.world import SumModel, World, contract_of, route_of
 
@@ -248,3 +248,15 @@ def test_run_times_scale_from_the_nearest_known_size() -> None:
     assert times.expect_ns(100) == 8000
     times.learn(256, 18000)
     assert times.expect_ns(256) == 10000
+
+
+def test_one_interrupted_run_does_not_make_a_model_slow() -> None:
+    """S37: a run that the machine put aside for a while is forgotten soon; a model that became
+    slow is noticed within a few runs."""
+    times = RunTimes()
+    times.learn(8, 100_000)
+    times.learn(8, 50_000_000)
+    assert times.expect_ns(8) < INLINE_MAX_NS / 5
+    for _ in range(20):
+        times.learn(8, 50_000_000)
+    assert times.expect_ns(8) > INLINE_MAX_NS

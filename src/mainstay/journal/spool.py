@@ -34,6 +34,8 @@ from mainstay.journal.port import Done
 _log = logging.getLogger(__name__)
 
 _GROUP_BYTES: Final = 1024 * 1024
+_ROOM_BYTES: Final = 256 * 1024
+"""How much is written between two looks at how full the disk is."""
 _RETRY_SECONDS: Final = 0.2
 
 
@@ -92,6 +94,7 @@ class DiskSpool:
         self._broken = False
         # Guarded by `_writing`.
         self._refusal: MainstayError | None = None
+        self._room = 0
         self._piece = self._new_piece()
         self._not_before_ns = 0
         self._began_ns = self._clock.elapsed_ns()
@@ -182,6 +185,11 @@ class DiskSpool:
             raise failure from error
 
     def _check_room(self, size: int) -> None:
+        """Look how full the disk is, once for some writing: looking costs what writing does."""
+        if size <= self._room:
+            self._room -= size
+            return
+        self._room = 0
         free = self._free(self._folder)
         if free < self._limits.free_disk_bytes + size:
             raise StorageFailed(
@@ -191,6 +199,7 @@ class DiskSpool:
                 expected=f"at least {self._limits.free_disk_bytes} free bytes; "
                 "serving goes on by itself once there is room",
             )
+        self._room = min(_ROOM_BYTES, free - self._limits.free_disk_bytes - size)
 
     def _give_up_piece(self, failure: MainstayError) -> None:
         self._refusal = failure

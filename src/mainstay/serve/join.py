@@ -59,10 +59,14 @@ class RunTimes:
         self._by_size: dict[int, float] = {}
 
     def learn(self, rows: int, took_ns: int) -> None:
-        """Take one measured run into account."""
+        """Take one measured run into account. One that took many times as long as the others was
+        interrupted, as a rule, and says little about the next."""
         size = rows.bit_length()
         known = self._by_size.get(size)
-        self._by_size[size] = took_ns if known is None else known + 0.2 * (took_ns - known)
+        if known is None:
+            self._by_size[size] = took_ns
+        else:
+            self._by_size[size] = known + 0.2 * (min(took_ns, 4 * known) - known)
 
     def expect_ns(self, rows: int) -> float:
         """The time of a run, scaled up from the nearest size that is known."""

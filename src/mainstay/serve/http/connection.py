@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import httptools
 
@@ -48,6 +48,9 @@ _LINES = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
 }
+_LENGTHS = frozenset({b"Content-Length", b"content-length"})
+_HEAD_KEPT_MAX_BYTES = 2048
+"""A longer head is read again with every request rather than kept for the next one."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"connection: close\r\n"
 _JSON = (b"content-type", b"application/json")
@@ -104,6 +107,19 @@ class Connections:
             connection.abort()
 
 
+class _Head(NamedTuple):
+    """The head of a request, as it was sent and as it was understood."""
+
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+    """All but the length of the body, which differs from request to request."""
+    sent: bytes
+    method: str
+    path: str
+    query: bytes
+    heads: Heads
+
+
 class Connection(asyncio.Protocol):
     """One client."""
 
@@ -119,12 +135,13 @@ class Connection(asyncio.Protocol):
         self._receiving = False
         self._lingering = False
         self._without_body = False
+        self._before: _Head | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._url = b""
-        self._heads = Heads()
         self._headers: list[tuple[bytes, bytes]] = []
+        self._length = b""
         self._begun: Request | Reply | None = None
         self._parts: list[bytes] = []
         self._size = 0
@@ -199,36 +216,62 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """One header; what comes behind the body is no header any more."""
         if self._begun is None:
-            self._headers.append((name, value or b""))
+            if name in _LENGTHS:
+                self._length = value or b""
+            else:
+                self._headers.append((name, value or b""))
 
     def on_headers_complete(self) -> None:
         """The head is whole: refuse what will be refused anyway before its body comes."""
-        headers = self._headers
-        size = sum(len(name) + len(value) for name, value in headers)
-        if len(headers) > HEADERS_MAX or size > HEADERS_MAX_BYTES:
-            self._begun = _too_large("headers", size, HEADERS_MAX_BYTES)
+        expects_continue, length = False, 0
         if self._begun is None:
-            read_heads(self._heads, headers)
-            try:
-                url = httptools.parse_url(self._url)
-                method = self._parser.get_method().decode("ascii")
-                path = unquoted(url.path)
+            head = self._read_head()
+            if isinstance(head, _Head):
+                expects_continue = head.heads.expects_continue
+                length = head.heads.content_length
                 self._begun = self._all.application.begin(
-                    method, path, url.query or b"", self._heads
+                    head.method, head.path, head.query, head.heads
                 )
-            except httptools.HttpParserInvalidURLError:
-                self._begun = refuse(InvalidRequest("this is not a path", field="path"), "")
-        length = self._heads.content_length
+            else:
+                self._begun = head
+        if self._length.isdigit():
+            length = int(self._length)
         if isinstance(self._begun, Request) and length > BODY_MAX_BYTES:
             self._begun = _too_large("body", length, BODY_MAX_BYTES)
         if isinstance(self._begun, Request):
-            if self._heads.expects_continue and self._transport is not None:
+            if expects_continue and self._transport is not None:
                 self._transport.write(_CONTINUE)
-        elif length > HEADERS_MAX_BYTES or self._heads.expects_continue:
+        elif length > HEADERS_MAX_BYTES or expects_continue:
             # Keeping a large body only to refuse it would be work for nobody. It is still read
             # for a while: closing at once would take the answer away from the client again.
             self._lingering = True
             self._answer(self._begun, b"", keep_alive=False)
+
+    def _read_head(self) -> "_Head | Reply":
+        """What the head says. Most clients say the same with every request of a connection."""
+        headers, sent = self._headers, self._parser.get_method()
+        head = self._before
+        if (
+            head is not None
+            and head.url == self._url
+            and head.headers == headers
+            and head.sent == sent
+        ):
+            return head
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > HEADERS_MAX or size > HEADERS_MAX_BYTES:
+            return _too_large("headers", size, HEADERS_MAX_BYTES)
+        heads = Heads()
+        read_heads(heads, headers)
+        try:
+            url = httptools.parse_url(self._url)
+        except httptools.HttpParserInvalidURLError:
+            return refuse(InvalidRequest("this is not a path", field="path"), "")
+        path = unquoted(url.path)
+        method = sent.decode("ascii")
+        head = _Head(self._url, headers, sent, method, path, url.query or b"", heads)
+        self._before = head if size + len(self._url) <= _HEAD_KEPT_MAX_BYTES else None
+        return head
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -278,14 +321,16 @@ class Connection(asyncio.Protocol):
             return
         keep_alive = self._keep_alive and not self._all.draining and not self._closing
         status, body, headers = reply
-        lines = [_LINES.get(status) or b"HTTP/1.1 %d Answer\r\n" % status, self._all.date]
-        for name, value in headers:
-            lines.append(b"%s: %s\r\n" % (name, value))
-        lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(b"\r\n" if keep_alive else _CLOSE + b"\r\n")
-        if not self._without_body:
-            lines.append(body)
-        transport.write(b"".join(lines))
+        first = _LINES.get(status) or b"HTTP/1.1 %d Answer\r\n" % status
+        lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+        head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % (
+            first,
+            self._all.date,
+            lines,
+            len(body),
+            b"" if keep_alive else _CLOSE,
+        )
+        transport.write(head if self._without_body else head + body)
         if not keep_alive:
             self._closing = True
             if self._lingering:

@@ -33,6 +33,8 @@ _encode = msgspec.json.Encoder().encode
 _JSON: Final[Headers] = [(b"content-type", b"application/json")]
 _RAW: Final = (b"content-type", b"application/octet-stream")
 _SHOWN: Final = "answered"
+_OURS: Final = frozenset({"decision", "status"})
+"""Texts of our own, in which nothing has to be escaped."""
 
 
 class OutputTensor(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,18 +123,17 @@ class OipAnswers:
                 part = to_bytes(tensor.datatype, values)
                 raw.append(part)
                 pieces.append(
-                    b'%s%d%s,"parameters":{"binary_data_size":%d}}'
+                    b'%b%d%b,"parameters":{"binary_data_size":%d}}'
                     % (tensor.lead, rows, tensor.tail, len(part))
                 )
             else:
-                data: Any = values if isinstance(values, list) else values.ravel().tolist()
-                pieces.append(
-                    b'%s%d%s,"data":%s}' % (tensor.lead, rows, tensor.tail, _encode(data))
-                )
-        body = b'%s%d","id":%s,"parameters":{"arm":%s},"outputs":[%s]}' % (
+                data = _as_json(tensor.source, values)
+                pieces.append(b'%b%d%b,"data":%b}' % (tensor.lead, rows, tensor.tail, data))
+        request = _encode(parsed.request) if parsed.request else b'"%b"' % answer.ids[0].encode()
+        body = b'%b%d","id":%b,"parameters":{"arm":%b},"outputs":[%b]}' % (
             self._lead,
             answer.number,
-            _encode(parsed.request or answer.ids[0]),
+            request,
             _arm(answer),
             b",".join(pieces),
         )
@@ -149,6 +150,12 @@ def _arm(answer: Answer) -> bytes:
         return b'"%s"' % answer.arm.encode()
     versions = ",".join(str(row.version) for row in answer.rows)
     return b'"%s","versions":"%s"' % (answer.arm.encode(), versions.encode())
+
+
+def _as_json(source: _Source, values: Column | list[str]) -> bytes:
+    if source in _OURS:
+        return b'["%b"]' % '","'.join(values).encode()
+    return _encode(values if isinstance(values, list) else values.ravel().tolist())
 
 
 def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | list[str]:
