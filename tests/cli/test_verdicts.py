@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from mainstay.cli import cli
 from mainstay.wiring.duties import duties_of
+from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.packing import pack
 from mainstay.wiring.workspace import open_workspace
 from tests.servers.mainstay import CONTRACT, onnx_model, pack_model
@@ -114,7 +115,11 @@ def test_the_inbox_goes_through_the_gate_too(shop, tmp_path):
     """N7: refused with the findings in the file beside it."""
     opened = open_workspace(shop)
     version = opened.registry.find("sums", 2)
-    (look,) = [d for d in duties_of(opened, lambda words: None) if d.name == "look into the inbox"]
+    (look,) = [
+        d
+        for d in duties_of(OrderWriter(opened, opened.bring), lambda: opened, lambda words: None)
+        if d.name == "look into the inbox"
+    ]
     file = opened.store.fetch(version.fingerprint, tmp_path)
     target = opened.places.inbox / "sums.mainstay"
     file.rename(target)

@@ -1,13 +1,15 @@
 """A worker follows its orders between two requests, and refuses in words what it cannot follow."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec import structs
 
-from mainstay.access.model import Caller, Key
-from mainstay.base.errors import InvalidBundle
+from mainstay.access.model import Caller, Key, KeyRing, digest_of
+from mainstay.base.errors import InvalidBundle, NotAuthenticated
 from mainstay.bundle.port import Loaded
 from mainstay.bundle.prove import Evidence
 from mainstay.contract.model import Contract, NumberOutput
@@ -24,9 +26,11 @@ class Shelf:
         self.broken: set[str] = set()
         self.loads: list[str] = []
         self.contracts: dict[str, Contract] = {}
+        self.while_loading: Callable[[], object] = lambda: None
 
     def load(self, folder: Path, fingerprint: str) -> Loaded:
         self.loads.append(fingerprint)
+        self.while_loading()
         if fingerprint in self.broken:
             raise InvalidBundle(f"{folder} does not hold {fingerprint}")
         contract = self.contracts.get(fingerprint, contract_of())
@@ -47,9 +51,10 @@ def order(number: int, epoch: int) -> Order:
     return Order(route=route, folders={route.fingerprint: f"/cache/{number}"})
 
 
-def write(folder: Path, *orders: Order, keys: tuple[Key, ...] = ()) -> None:
+def write(folder: Path, *orders: Order, keys: tuple[Key, ...] = (), start: str = "") -> None:
     file = folder / "new"
-    file.write_bytes(msgspec.json.encode(Orders(written_at_ns=0, orders=orders, keys=keys)))
+    content = Orders(written_at_ns=0, orders=orders, keys=keys, start=start)
+    file.write_bytes(msgspec.json.encode(content))
     file.replace(folder / "orders.json")
 
 
@@ -160,6 +165,94 @@ def test_models_and_keys_that_are_no_longer_ordered_are_gone(tmp_path: Path) -> 
         write(tmp_path)
         await follower.look(local=False)
         assert not engine.serving
+
+    asyncio.run(story())
+
+
+def test_orders_of_an_earlier_start_are_loaded_and_not_followed(tmp_path: Path) -> None:
+    """S1 S5 S6: before the keeper of this start has looked nobody is let in, nothing answers and
+    the worker is not ready; then it has in memory what it needs, and takes keys and versions of
+    this start only."""
+
+    async def story() -> None:
+        world, shelf = World(), Shelf()
+        shelf.broken.add(f"{4:064x}")
+        engine = world.engine()
+        follower = Follower(engine, shelf, tmp_path, 3, world.clock, start="now")
+        old = "ms_old"
+        ann = Caller(name="ann")
+        revoked = Key(id="k", digest=digest_of(old), caller=ann, created_at_ns=0)
+        write(tmp_path, order(1, 1), order(4, 1), keys=(revoked,), start="before")
+        await follower.look_ahead()
+        assert not await follower.look(local=False)
+        assert follower.keys is None
+        assert not follower.ready
+        assert engine.serving == {}
+        assert world.announced == []
+        assert shelf.loads == [f"{1:064x}", f"{4:064x}"]
+
+        secret = "ms_new"
+        caller = Caller(name="bob")
+        made = structs.replace(revoked, id="l", digest=digest_of(secret), caller=caller)
+        write(tmp_path, order(1, 2), keys=(made,), start="now")
+        assert await follower.look(local=False)
+        assert follower.ready
+        assert follower.keys is not None
+        assert follower.keys.authenticate(secret).name == "bob"
+        with pytest.raises(NotAuthenticated):
+            follower.keys.authenticate(old)
+        assert engine.find("sum").route.epoch == 2
+        assert shelf.loads.count(f"{1:064x}") == 1, "what was loaded ahead is not loaded again"
+
+        write(tmp_path, order(2, 3), keys=(revoked,), start="before")
+        assert not await follower.look(local=False), "a command wrote what it knew of no server"
+        assert engine.find("sum").route.epoch == 2
+
+    asyncio.run(story())
+
+
+def test_what_could_not_be_loaded_ahead_is_loaded_when_it_is_ordered(tmp_path: Path) -> None:
+    """S5: the bundle may have been brought anew since."""
+
+    async def story() -> None:
+        world, shelf = World(), Shelf()
+        shelf.broken.add(f"{1:064x}")
+        engine = world.engine()
+        follower = Follower(engine, shelf, tmp_path, 3, world.clock, start="now")
+        write(tmp_path, order(1, 1), start="before")
+        await follower.look_ahead()
+        shelf.broken.clear()
+        write(tmp_path, order(1, 1), start="now")
+        await follower.look(local=False)
+        assert engine.find("sum").route.number == 1
+        assert follower.ready
+
+    asyncio.run(story())
+
+
+def test_nobody_is_let_in_before_the_first_versions_are_there(tmp_path: Path) -> None:
+    """S6: a caller who comes while they load is told to wait, not that there is no such model; a
+    key that is revoked later is gone before anything is loaded."""
+
+    async def story() -> None:
+        world, shelf = World(), Shelf()
+        seen: list[KeyRing | None] = []
+        follower = Follower(world.engine(), shelf, tmp_path, 3, world.clock)
+        shelf.while_loading = lambda: seen.append(follower.keys)
+        secret = "ms_ann"
+        ann = Caller(name="ann")
+        key = Key(id="k", digest=digest_of(secret), caller=ann, created_at_ns=0)
+        write(tmp_path, order(1, 1), keys=(key,))
+        await follower.look(local=False)
+        assert follower.keys is not None
+        assert follower.keys.authenticate(secret) == ann
+        write(tmp_path, order(2, 2))
+        await follower.look(local=False)
+        first, second = seen
+        assert first is None
+        assert second is not None
+        with pytest.raises(NotAuthenticated):
+            second.authenticate(secret)
 
     asyncio.run(story())
 

@@ -1,5 +1,6 @@
 """The keeper's orders: whole, current, and kept when something is away (S5, S9, S10)."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from mainstay.access.keys import create_key, revoke_key
 from mainstay.base.errors import InvalidBundle, StorageFailed
 from mainstay.serve.routes.model import Arm, Orders
-from mainstay.wiring.duties import OrderWriter
+from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.serve_routes.drafts import draft
 from tests.servers.mainstay import pack_model
@@ -32,6 +33,10 @@ def shop(template, tmp_path) -> Workspace:
     return open_workspace(tmp_path / "shop")
 
 
+def writer_of(shop: Workspace, start: str = "") -> OrderWriter:
+    return OrderWriter(shop, shop.bring, start)
+
+
 def orders(shop: Workspace) -> Orders:
     return msgspec.json.decode((shop.places.run / "orders.json").read_bytes(), type=Orders)
 
@@ -42,7 +47,7 @@ def numbers(shop: Workspace) -> dict[str, int]:
 
 def test_orders_follow_routes_and_keys_and_change_only_when_they_do(shop):
     """S5: what workers read is replaced when something changed, and only then."""
-    writer = OrderWriter(shop)
+    writer = writer_of(shop)
     writer.look()
     assert orders(shop).environment == "production"
     assert numbers(shop) == {"sums": 1}
@@ -65,19 +70,55 @@ def test_orders_follow_routes_and_keys_and_change_only_when_they_do(shop):
 
 def test_with_the_database_away_the_last_orders_stay(shop):
     """S5: a keeper that starts while the database is away changes nothing, and says so."""
-    OrderWriter(shop).look()
+    writer_of(shop).look()
     before = (shop.places.run / "orders.json").read_bytes()
     database = shop.places.root / "mainstay.db"
     database.unlink()
     database.mkdir()
     with pytest.raises(StorageFailed):
-        OrderWriter(open_workspace(shop.places.root)).look()
+        writer_of(open_workspace(shop.places.root)).look()
     assert (shop.places.run / "orders.json").read_bytes() == before
+
+
+def test_with_the_database_away_the_first_look_confirms_the_last_orders(shop):
+    """S5: what was in force is in force in this server start as well; where nothing ever was,
+    nothing is said, so that no worker calls itself ready."""
+    writer_of(shop, "before").look()
+    database = shop.places.root / "mainstay.db"
+    database.unlink()
+    database.mkdir()
+    away = open_workspace(shop.places.root)
+    before = orders(shop)
+    writer = writer_of(away, "now")
+    writer.first()
+    after = orders(shop)
+    assert (before.start, after.start) == ("before", "now")
+    assert (after.orders, after.keys) == (before.orders, before.keys)
+    with pytest.raises(StorageFailed):
+        writer.look()
+    (shop.places.run / "orders.json").unlink()
+    writer_of(away, "now").first()
+    assert not (shop.places.run / "orders.json").exists()
+
+
+def test_the_first_look_is_what_is_in_force_now_and_not_what_was(shop):
+    """S1 S5: under the mark of this start, and written anew where a command wrote over it."""
+    _, key = create_key(shop.keys, "checkout")
+    writer_of(shop, "before").look()
+    revoke_key(shop.keys, key.id)
+    shop.deploy("sums", 2, "while nobody served")
+    writer = writer_of(shop, "now")
+    writer.first()
+    assert (orders(shop).start, orders(shop).keys, numbers(shop)) == ("now", (), {"sums": 2})
+    writer_of(shop).look()
+    assert orders(shop).start == ""
+    writer.look()
+    assert orders(shop).start == "now"
 
 
 def test_a_version_that_cannot_be_brought_here_leaves_the_one_before(shop):
     """S9: a damaged bundle in the store is refused by name; the old version stays in force."""
-    writer = OrderWriter(shop)
+    writer = writer_of(shop)
     writer.look()
     second = shop.registry.find("sums", 2)
     shop.chain.append(draft("sums", 2, second.fingerprint, "somebody", "past the check"), 1)
@@ -110,13 +151,23 @@ def test_a_damaged_version_cannot_be_deployed(shop):
 
 
 def test_the_cache_is_tidied_of_what_was_not_in_force_lately(shop):
-    writer = OrderWriter(shop)
+    """Whoever is about to deploy a version finds it still there."""
+    writer = writer_of(shop)
     writer.look()
     stale = shop.places.cache / ("0" * 64)
     stale.mkdir()
+    tried = shop.bring(shop.registry.find("sums", 2).fingerprint)
+    live = Path(*orders(shop).orders[0].folders.values())
+    for folder in (stale, tried, live):
+        os.utime(folder, (1, 1))
+    shop.bring(tried.name)
     writer.tidy()
     assert not stale.exists()
-    assert all(Path(each).is_dir() for each in orders(shop).orders[0].folders.values())
+    assert tried.is_dir()
+    assert live.is_dir()
+    os.utime(tried, (1, 1))
+    writer.tidy()
+    assert not tried.exists()
 
 
 def test_orders_carry_every_version_of_a_route_and_an_arm_that_is_away_stops_nothing(shop):
@@ -128,12 +179,12 @@ def test_orders_carry_every_version_of_a_route_and_an_arm_that_is_away_stops_not
     )
     shop.chain.append(draft("sums", 1, live.fingerprint, arms=arms, salt="s"), 1)
     with pytest.raises(StorageFailed, match=r"sums v3 \(shadow\)"):
-        OrderWriter(shop).look()
+        writer_of(shop).look()
     (order,) = orders(shop).orders
     assert order.route.arms == arms
     assert order.folders.keys() == {live.fingerprint, second.fingerprint}
     assert all(Path(folder).is_dir() for folder in order.folders.values())
-    writer = OrderWriter(shop)
+    writer = writer_of(shop)
     with pytest.raises(StorageFailed):
         writer.look()
     writer.tidy()

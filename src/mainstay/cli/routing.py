@@ -15,7 +15,8 @@ from mainstay.release.gate.model import NotPassed, Verdict
 from mainstay.release.gate.run import Wish
 from mainstay.release.model import Deployed
 from mainstay.serve.routes.model import Route
-from mainstay.wiring.duties import FOLLOW_DUTY, OrderWriter
+from mainstay.wiring.duties import FOLLOW_DUTY
+from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.running import Reached, Server
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -207,7 +208,7 @@ def _wait_and_tell(
     server = Server(opened.places.run, opened.clock)
     if server.report() is None:
         # With the orders written now, the next server begins with this version at once.
-        OrderWriter(opened).look()
+        OrderWriter(opened, opened.bring).look()
         output.result(Confirmed(deployed=deployed, server=False))
         output.say(f"[bold green]✓[/] {escape(str(deployed))}{_by(deployed)}")
         output.say("  No server is running here; `mainstay up` will answer with it.")

@@ -4,6 +4,10 @@ The orders are one small file, replaced whole; looking at its stamp costs micros
 looks ten times a second and is never out of date for longer. Loading and warming happen in a
 thread beside the traffic. An order that cannot be followed is refused once, in words, and the
 version in force keeps serving; the same order is not tried again until it changes.
+
+Only orders of this server start are followed: those of an earlier one may name keys that were
+revoked and versions that were replaced since. They serve to load ahead of time what is likely to
+be ordered, while the keeper looks for the first time.
 """
 
 import asyncio
@@ -17,7 +21,7 @@ import msgspec
 from mainstay.access.model import KeyRing
 from mainstay.base.clock import Clock
 from mainstay.base.errors import InvalidBundle, InvalidUsage, MainstayError, NotFound
-from mainstay.base.files import write_whole
+from mainstay.base.files import Stamp, stamp_of, write_whole
 from mainstay.bundle.port import Loaded
 from mainstay.bundle.prove import Evidence
 from mainstay.contract.finding import Finding
@@ -25,6 +29,7 @@ from mainstay.serve.engine import Engine, LoadedArm, Serving
 from mainstay.serve.gather import Sources
 from mainstay.serve.mixture import why_not
 from mainstay.serve.routes.model import (
+    ORDERS_FILE,
     Checked,
     Order,
     Orders,
@@ -36,6 +41,8 @@ from mainstay.serve.routes.model import (
 from mainstay.serve.validity import Validity
 
 LOOK_EVERY_SECONDS = 0.1
+FIRST_LOOK_EVERY_SECONDS = 0.01
+"""While nothing was followed yet, and callers wait."""
 BEAT_EVERY_SECONDS = 1.0
 
 _orders = msgspec.json.Decoder(Orders)
@@ -75,31 +82,36 @@ class Follower:
         slot: int,
         clock: Clock,
         heard: Heard = lambda _route, _fingerprint, _finding: None,
+        start: str = "",
     ) -> None:
-        """`heard` is told of every version that was found wrong."""
+        """`heard` is told of every version that was found wrong; `start` is the mark of the
+        server start, which orders must carry to be followed."""
         self._heard = heard
         self.keys: KeyRing | None = None
         self.draining = False
         self._engine = engine
         self._loader = loader
-        self._orders_file = run_folder / "orders.json"
+        self._orders_file = run_folder / ORDERS_FILE
         self._state_file = run_folder / f"worker-{slot}.json"
         self._slot = slot
         self._clock = clock
         self._started_at_ns = clock.now_ns()
-        self._stamp: tuple[int, int, int] | None = None
+        self._start = start
+        self._stamp: Stamp | None = None
+        self._ahead: dict[str, asyncio.Future[tuple[Loaded, list[Finding]]]] = {}
         self._refused: dict[str, Refusal] = {}
         self._refused_arms: dict[str, tuple[Refusal, ...]] = {}
         self._following: dict[str, Order] = {}
         self._checked: dict[str, Checked] = {}
         self._sick: dict[str, Stop] = {}
-        self._followed = False
+        self.followed = asyncio.Event()
+        """Set for good once orders of this start were followed."""
 
     @property
     def ready(self) -> bool:
         """Every order was followed or refused once, and the worker is not on its way out. A
         model that is refused is not ready itself; its neighbours must not suffer for it."""
-        return self._followed and not self.draining
+        return self.followed.is_set() and not self.draining
 
     async def follow(self, *, local: bool, each_beat: Callable[[], None]) -> None:
         """Look for new orders until cancelled."""
@@ -111,22 +123,44 @@ class Follower:
                 self.report()
                 each_beat()
                 beat_at = now + round(BEAT_EVERY_SECONDS * 1e9)
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            followed = self.followed.is_set()
+            await asyncio.sleep(LOOK_EVERY_SECONDS if followed else FIRST_LOOK_EVERY_SECONDS)
+
+    async def look_ahead(self) -> None:
+        """Load what orders of an earlier start name, until there are orders of this one. Nothing
+        of it answers anybody before it is ordered."""
+        try:
+            orders = _orders.decode(self._orders_file.read_bytes())
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return
+        loop = asyncio.get_running_loop()
+        folders = {mark: each for order in orders.orders for mark, each in order.folders.items()}
+        for fingerprint, folder in folders.items():
+            if self._stamp is not None:
+                return
+            loading = loop.run_in_executor(None, self._load, Path(folder), fingerprint)
+            self._ahead[fingerprint] = loading
+            await asyncio.wait({loading})
+            loading.exception()  # met again, and told, when this version is ordered
 
     async def look(self, *, local: bool) -> bool:
         """Follow the orders if they changed; whether they had."""
         try:
-            status = self._orders_file.stat()
-            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            stamp = stamp_of(self._orders_file)
             if stamp == self._stamp:
                 return False
             orders = _orders.decode(self._orders_file.read_bytes())
         except (FileNotFoundError, msgspec.MsgspecError):
             return False  # the keeper has not written yet; it replaces the file whole
+        if orders.start != self._start:
+            return False
         self._stamp = stamp
-        self.keys = KeyRing(orders.keys, local=local, environment=orders.environment)
+        keys = KeyRing(orders.keys, local=local, environment=orders.environment)
+        if self.followed.is_set():
+            self.keys = keys  # at once: loading may take its time
         for order in orders.orders:
             await self._follow_one(order)
+        self.keys = keys
         ordered = {order.route.model for order in orders.orders}
         for model in {*self._engine.serving, *self._engine.stopped} - ordered:
             self._engine.withdraw(model)
@@ -135,7 +169,8 @@ class Follower:
             del self._refused[model]
         for model in [name for name in self._refused_arms if name not in ordered]:
             del self._refused_arms[model]
-        self._followed = True
+        self._ahead.clear()
+        self.followed.set()
         return True
 
     async def _follow_one(self, order: Order) -> None:
@@ -165,15 +200,19 @@ class Follower:
         loaded = await self._loaded(order, route.fingerprint, current)
         arms: list[LoadedArm] = []
         refused: list[Refusal] = []
-        for arm in route.arms:
+        # One that answers a share may be a shadow too, and is in memory once.
+        for fingerprint in dict.fromkeys(arm.fingerprint for arm in route.arms):
             try:
-                arm_loaded = await self._loaded(order, arm.fingerprint, current)
+                arm_loaded = await self._loaded(order, fingerprint, current)
                 _check_arm(loaded, arm_loaded, route.unit)
-                arms.append((arm, arm_loaded, self._loader.sources(arm_loaded)))
+                sources = self._loader.sources(arm_loaded)
             except MainstayError as error:
                 refused.append(
-                    Refusal(epoch=route.epoch, fingerprint=arm.fingerprint, error=error.message)
+                    Refusal(epoch=route.epoch, fingerprint=fingerprint, error=error.message)
                 )
+                continue
+            roles = [arm for arm in route.arms if arm.fingerprint == fingerprint]
+            arms += [(arm, arm_loaded, sources) for arm in roles]
         serving = self._engine.prepare(loaded, route, self._loader.sources(loaded), arms)
         if refused:
             self._refused_arms[route.model] = tuple(refused)
@@ -198,8 +237,7 @@ class Follower:
                 got=fingerprint,
                 expected="a bundle that can be fetched and checked; the keeper's log says more",
             )
-        loop = asyncio.get_running_loop()
-        loaded, findings = await loop.run_in_executor(None, self._load, Path(folder), fingerprint)
+        loaded, findings = await self._from_folder(Path(folder), fingerprint)
         self.keep(fingerprint, findings)
         for finding in findings:
             if finding.verdict == "fail":
@@ -207,6 +245,15 @@ class Follower:
                 raise InvalidBundle(finding.words, field=finding.check)
         self._sick.pop(fingerprint, None)
         return loaded
+
+    async def _from_folder(self, folder: Path, fingerprint: str) -> tuple[Loaded, list[Finding]]:
+        ahead = self._ahead.pop(fingerprint, None)
+        if ahead is not None:
+            await asyncio.wait({ahead})
+            if ahead.exception() is None:
+                return ahead.result()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, self._load, folder, fingerprint)
 
     def _load(self, folder: Path, fingerprint: str) -> tuple[Loaded, list[Finding]]:
         """Nothing is switched in before it has proved itself in this very process."""

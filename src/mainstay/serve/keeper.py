@@ -9,7 +9,9 @@ nobody. A duty that goes on failing is reported when its failure changes and whe
 not every time.
 """
 
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from mainstay.base.files import write_whole
 KEEPER_FILE = "keeper.json"
 _STATUS_SECONDS = 0.5
 _STOP_SECONDS = 10.0
+GENTLE_NICENESS = 5
+GENTLE_AFTER_SECONDS = 1.0
 
 Say = Callable[[str], None]
 
@@ -35,6 +39,8 @@ class Duty:
     name: str
     every_seconds: float
     run: Callable[[], None]
+    gently: bool = False
+    """Where processors are busy, let others go first; and when all starts, begin a little later."""
 
 
 class DutyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +83,9 @@ class DutyLoop:
 
     def until(self, stop: threading.Event) -> None:
         """Do it every so often until told to stop."""
+        if self._duty.gently:
+            _let_others_go_first()
+            stop.wait(min(self._duty.every_seconds, GENTLE_AFTER_SECONDS))
         while not stop.is_set():
             self.once()
             stop.wait(self._duty.every_seconds)
@@ -101,6 +110,13 @@ class DutyLoop:
             failing_since_ns=before.failing_since_ns or self._clock.now_ns(),
             error=words,
         )
+
+
+def _let_others_go_first() -> None:
+    """For this thread and those it starts; only Linux knows the niceness of a thread."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), GENTLE_NICENESS)
 
 
 def words_of(error: BaseException) -> str:

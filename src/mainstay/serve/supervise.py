@@ -11,7 +11,6 @@ being replaced wait in its queue and are never refused. Slots 0 … n name the w
 slot is spare, so that two processes never share a name while one replaces the other.
 """
 
-import contextlib
 import os
 import selectors
 import signal
@@ -39,10 +38,8 @@ STEADY_SECONDS = 5.0
 """A process that lived this long, or got ready, did not die at once."""
 READY_MAX_SECONDS = 120.0
 """A new worker that is not ready by then is given up, and the old ones stay."""
-KEEPER_NICENESS = 5
 _BACKOFF_FIRST_SECONDS = 0.25
 _BACKOFF_MAX_SECONDS = 30.0
-_KEEPER_WAITS_SECONDS = 2.0
 _TICK_SECONDS = 0.05
 _IDLE_SECONDS = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -94,8 +91,6 @@ class Plan:
     keeper: Command
     environment: Mapping[str, str] | None = None
     grace_seconds: float = GRACE_SECONDS
-    workers_first: bool = False
-    """The workers know what to serve already, so the keeper lets one of them start first."""
 
 
 @dataclass(slots=True)
@@ -164,7 +159,6 @@ class Supervisor:
         self._killed = False
         self._announced = False
         self._started_ns = clock.now_ns()
-        self._began_at = self._now()
         self._keeper = _Place("keeper", 0)
         self._workers = [_Place("worker", slot) for slot in range(plan.workers)]
         self._to_replace: list[_Place] = []
@@ -269,18 +263,10 @@ class Supervisor:
 
     def _start_due(self) -> None:
         now = self._now()
-        for worker in self._workers:
-            if worker.process is None and worker.start_due <= now:
-                self._start(worker)
-        keeper = self._keeper
-        if keeper.process is None and keeper.start_due <= now and not self._keeper_waits(now):
-            self._start(keeper)
-
-    def _keeper_waits(self, now: float) -> bool:
-        """Whether the keeper's start would only delay the first answer."""
-        if not self._plan.workers_first or now - self._began_at > _KEEPER_WAITS_SECONDS:
-            return False
-        return not any(worker.ready for worker in self._workers)
+        # The keeper comes first: no worker answers before it has looked what is in force.
+        for place in self._places():
+            if place.process is None and place.start_due <= now:
+                self._start(place)
 
     def _start(self, place: _Place) -> None:
         build = self._plan.keeper if place.role == "keeper" else self._plan.worker
@@ -305,10 +291,6 @@ class Supervisor:
             env=None if self._plan.environment is None else dict(self._plan.environment),
             process_group=0,
         )
-        if place.role == "keeper":
-            # Sealing is work in bursts; where cores are few, answers come first.
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, place.process.pid, KEEPER_NICENESS)
 
     def _reap(self) -> None:
         for place in self._places():

@@ -37,6 +37,8 @@ from mainstay.serve.validity import FindingEvents, Rounds
 from mainstay.tally.port import Tally
 
 DRAIN_MAX_SECONDS = 20.0
+ACCEPT_WITHIN_SECONDS = 2.0
+"""A worker that could not follow any orders by then accepts connections, to say so."""
 IDLE_GRACE_SECONDS = 1.0
 """How long an idle open connection may still send a request after draining began."""
 
@@ -49,6 +51,8 @@ class WorkerSettings:
     run_folder: Path
     local: bool
     """Only this machine can reach the socket, so a caller without a key is `local`."""
+    start: str
+    """The mark of the server start, which the orders to follow carry."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -93,6 +97,7 @@ class Worker:
             settings.slot,
             parts.clock,
             findings.record,
+            settings.start,
         )
         self._rounds = Rounds(self._engine, self._follower, settings.slot, parts.clock)
         self._app = App(
@@ -141,24 +146,32 @@ class Worker:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _on_signal, stop)
-        local = self._settings.local
-        await self._follower.look(local=local)
         connections = Connections(self._app)
+        ahead = asyncio.create_task(self._follower.look_ahead())
+        following = asyncio.create_task(
+            self._follower.follow(
+                local=self._settings.local, each_beat=lambda: self._beat(connections)
+            )
+        )
+        waiting = asyncio.create_task(stop.wait())
+        followed = asyncio.create_task(self._follower.followed.wait())
+        await asyncio.wait(
+            {following, waiting, followed},
+            timeout=ACCEPT_WITHIN_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         server = await loop.create_server(connections.make, sock=listening, backlog=CONNECTIONS_MAX)
-        self._follower.report()
         gc.collect()
         gc.freeze()  # what is loaded by now lives as long as the process
-        following = asyncio.create_task(
-            self._follower.follow(local=local, each_beat=lambda: self._beat(connections))
-        )
         checking = asyncio.create_task(self._rounds.keep())
-        waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({following, checking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        checking.cancel()
+        beside = (ahead, followed, checking)
+        for task in beside:
+            task.cancel()
         await self._drain(server, connections)
         for task in (following, waiting):
             task.cancel()
-        await asyncio.gather(following, checking, waiting, return_exceptions=True)
+        await asyncio.gather(following, waiting, *beside, return_exceptions=True)
         self._beat(connections)
         self._follower.report()
         self._parts.spool.close()

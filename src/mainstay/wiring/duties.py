@@ -1,163 +1,107 @@
 """What the keeper of one machine does: follow the routes, look into the inbox, seal the journal.
 
-Promises that the orders of the workers change only as a whole and only when something changed;
-that a version which cannot be brought to this machine leaves the one before it in force; and that
-with the database away the last orders stay, and the failing duty says so.
+Light on purpose: what takes long to import is imported by the duty that needs it, in its own
+thread, so that a server that starts is not kept waiting.
 """
 
-import shutil
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from mainstay.access.model import Key
-from mainstay.base.errors import MainstayError, StorageFailed
-from mainstay.base.files import write_whole
-from mainstay.bundle.model import Version
-from mainstay.release.gate.run import Wish
-from mainstay.release.inbox import Inbox
 from mainstay.serve.keeper import Duty
-from mainstay.serve.routes.model import Order, Orders, Route
-from mainstay.wiring.rollouts import RolloutKeeper, Wanted, start_rollout, strategy_of
-from mainstay.wiring.workspace import Workspace
+from mainstay.wiring.folders import Places
+from mainstay.wiring.orders import OrderWriter
 
-ORDERS_FILE = "orders.json"
+if TYPE_CHECKING:
+    from mainstay.bundle.model import Version
+    from mainstay.serve.routes.model import Route
+    from mainstay.wiring.workspace import Workspace
+
 FOLLOW_DUTY = "follow the routes"
 FOLLOW_EVERY_SECONDS = 0.2
 INBOX_EVERY_SECONDS = 0.5
 ROLLOUTS_EVERY_SECONDS = 1.0
 SEAL_EVERY_SECONDS = 2.0
 TIDY_EVERY_SECONDS = 600.0
-_KEPT_PER_MODEL = 3
-_FINGERPRINT_LENGTH = 64
 
 Say = Callable[[str], None]
+Open = Callable[[], "Workspace"]
 
 
-class OrderWriter:
-    """Turns the routes in force into orders for the workers of this machine."""
+class Late:
+    """A workspace that is opened, and imported, when somebody first needs it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._file = workspace.places.run / ORDERS_FILE
-        self._orders: dict[str, Order] = {}
-        self._keys: tuple[Key, ...] = ()
-        self._written = False
-        self._refused: dict[str, str] = {}
-        self._start_from_last()
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._opening = threading.Lock()
+        self._opened: Workspace | None = None
 
-    def _start_from_last(self) -> None:
-        """Begin with what was in force, for the case that a route cannot be followed now."""
-        try:
-            last = msgspec.json.decode(self._file.read_bytes(), type=Orders)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return
-        self._orders = {order.route.model: order for order in last.orders}
-        self._keys = last.keys
+    def __call__(self) -> "Workspace":
+        """The workspace; the first caller may wait for it."""
+        with self._opening:
+            if self._opened is None:
+                from mainstay.wiring.workspace import Workspace
 
-    def look(self) -> None:
-        """Write the orders anew if the routes or the keys changed."""
-        routes = self._workspace.chain.all_current()
-        keys = tuple(key for key in self._workspace.all_keys() if key.revoked_at_ns is None)
-        failed: list[str] = []
-        orders: dict[str, Order] = {}
-        for route in routes:
-            known = self._orders.get(route.model)
-            try:
-                orders[route.model] = self._order(route, known, failed)
-            except MainstayError as error:
-                failed.append(f"{route.model} v{route.number}: {error.message}")
-                if known is not None:
-                    orders[route.model] = known
-        if orders != self._orders or keys != self._keys or not self._written:
-            self._write(orders, keys)
-        if failed:
-            raise StorageFailed("cannot bring here " + "; ".join(failed))
+                self._opened = Workspace(self._places)
+            return self._opened
 
-    def _order(self, route: Route, known: Order | None, failed: list[str]) -> Order:
-        """The route with the folders of its versions; without the live one there is no order,
-        without an arm there is, and the live version answers for it until it can be had."""
-        before = known.folders if known is not None else {}
-        folders = {route.fingerprint: self._folder(route.fingerprint, before)}
-        for arm in route.arms:
-            try:
-                folders[arm.fingerprint] = self._folder(arm.fingerprint, before)
-            except MainstayError as error:
-                failed.append(f"{route.model} v{arm.number} ({arm.role}): {error.message}")
-        return Order(route=route, folders=folders)
-
-    def _folder(self, fingerprint: str, before: Mapping[str, str]) -> str:
-        folder = before.get(fingerprint)
-        if folder is not None and Path(folder).is_dir():
-            return folder
-        return str(self._workspace.unpacked(fingerprint).folder)
-
-    def _write(self, orders: dict[str, Order], keys: tuple[Key, ...]) -> None:
-        content = Orders(
-            written_at_ns=self._workspace.clock.now_ns(),
-            orders=tuple(orders[model] for model in sorted(orders)),
-            keys=keys,
-            environment=self._workspace.places.settings.environment,
-        )
-        # The digests of keys are nobody else's business.
-        write_whole(self._file, msgspec.json.encode(content), mode=0o600)
-        self._orders, self._keys, self._written = orders, keys, True
-
-    def tidy(self) -> None:
-        """Remove unpacked bundles that have not been in force for long; they can be fetched."""
-        wanted = {
-            Path(folder).name
-            for order in self._orders.values()
-            for folder in order.folders.values()
-        }
-        for model in self._orders:
-            recent = self._workspace.chain.history(model)[-_KEPT_PER_MODEL:]
-            wanted.update(route.fingerprint for route in recent)
-        for folder in self._workspace.places.cache.iterdir():
-            if len(folder.name) == _FINGERPRINT_LENGTH and folder.name not in wanted:
-                shutil.rmtree(folder, ignore_errors=True)
+    def bring(self, fingerprint: str) -> Path:
+        """Unpack a version on this machine."""
+        return self().bring(fingerprint)
 
 
-def duties_of(workspace: Workspace, say: Say) -> list[Duty]:
-    """The keeper's duties on one workspace."""
-    writer: list[OrderWriter] = []
+def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
+    """The keeper's duties on one workspace. Workers wait for what follows the routes; everything
+    else is work in bursts, and where cores are few, answers come first."""
 
-    def follow() -> None:
-        if not writer:
-            writer.append(OrderWriter(workspace))
-        writer[0].look()
+    def seal() -> None:
+        late().journal.seal()
 
-    def tidy() -> None:
-        if writer:
-            writer[0].tidy()
+    duties = [
+        Duty(FOLLOW_DUTY, FOLLOW_EVERY_SECONDS, writer.look),
+        Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, _rollouts(late, say), gently=True),
+        Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
+        Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
+    ]
+    if writer.places.settings.inbox:
+        look = _inbox(late, say)
+        duties.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, look, gently=True))
+    return duties
 
-    keepers: list[RolloutKeeper] = []
+
+def _rollouts(late: Open, say: Say) -> Callable[[], None]:
+    ticks: list[Callable[[], None]] = []
 
     def drive() -> None:
-        if not keepers:
-            keepers.append(RolloutKeeper(workspace, say))
-        keepers[0].tick()
+        if not ticks:
+            from mainstay.wiring.rollouts import RolloutKeeper
 
-    found = [
-        Duty(FOLLOW_DUTY, FOLLOW_EVERY_SECONDS, follow),
-        Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, drive),
-        Duty("seal the journal", SEAL_EVERY_SECONDS, lambda: _seal(workspace)),
-        Duty("tidy the cache", TIDY_EVERY_SECONDS, tidy),
-    ]
-    if workspace.places.settings.inbox:
-        found.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, _inbox(workspace, say)))
-    return found
+            ticks.append(RolloutKeeper(late(), say).tick)
+        ticks[0]()
+
+    return drive
 
 
-def _seal(workspace: Workspace) -> None:
-    workspace.journal.seal()
+def _inbox(late: Open, say: Say) -> Callable[[], None]:
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            looks.append(_opened_inbox(late(), say))
+        looks[0]()
+
+    return look
 
 
-def _inbox(workspace: Workspace, say: Say) -> Callable[[], None]:
-    inboxes: list[Inbox] = []
+def _opened_inbox(workspace: "Workspace", say: Say) -> Callable[[], None]:
+    from mainstay.release.gate.run import Wish
+    from mainstay.release.inbox import Inbox
+    from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 
-    def put_live(version: Version, epoch: int) -> Route:
+    inbox = Inbox(workspace.places.inbox, workspace.chain, workspace.clock)
+
+    def put_live(version: "Version", epoch: int) -> "Route":
         wanted = Wanted()
         if strategy_of(workspace, version, wanted) != "direct":
             wish = Wish(reason="dropped into the inbox")
@@ -174,10 +118,7 @@ def _inbox(workspace: Workspace, say: Say) -> Callable[[], None]:
         )
 
     def look() -> None:
-        if not inboxes:
-            places = workspace.places
-            inboxes.append(Inbox(places.inbox, workspace.chain, workspace.clock))
-        for outcome in inboxes[0].take_in(lambda file: workspace.admit(file, "inbox"), put_live):
+        for outcome in inbox.take_in(lambda file: workspace.admit(file, "inbox"), put_live):
             say(f"Inbox: {outcome.file}: {outcome.words.splitlines()[0]}")
 
     return look

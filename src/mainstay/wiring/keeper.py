@@ -1,42 +1,25 @@
-"""`python -m mainstay.wiring.keeper`: the keeper process, as the supervisor starts it."""
+"""`python -m mainstay.wiring.keeper`: the keeper process, as the supervisor starts it.
+
+The first thing it does is to look what is in force and to tell the workers, who wait for it. So
+this module imports little, and the rest when that is done.
+"""
 
 import argparse
-import asyncio
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from mainstay.base.errors import MainstayError
-from mainstay.serve.asking import QuestionServer
 from mainstay.serve.keeper import Keeper, words_of
 from mainstay.serve.lifeline import hold_lifeline
-from mainstay.wiring.duties import duties_of
-from mainstay.wiring.workspace import open_workspace
+from mainstay.wiring.duties import Late, duties_of
+from mainstay.wiring.folders import Places, open_places
+from mainstay.wiring.orders import OrderWriter
+from mainstay.wiring.stores import Stores
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201  # because the terminal of `mainstay up` is where its keeper reports
-
-
-async def _answer_until(server: QuestionServer, keeper: Keeper, stopped: asyncio.Event) -> None:
-    """Answer look-ups while the keeper's own thread does its duties."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        keeper.stop()
-        stopped.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    duties = threading.Thread(target=keeper.run, name="keeper")
-    duties.start()
-    try:
-        await server.run(stopped)
-    finally:
-        keeper.stop()
-        await asyncio.to_thread(duties.join)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,22 +27,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mainstay.wiring.keeper")
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--lifeline", type=int, required=True)
+    parser.add_argument("--start", required=True, help="the mark of the server start")
     asked = parser.parse_args(arguments)
     hold_lifeline(asked.lifeline)
     try:
-        workspace = open_workspace(Path(asked.workspace))
-        places = workspace.places
-        keeper = Keeper(places.run, duties_of(workspace, _say), workspace.clock, _say)
-        server = QuestionServer(places.run, workspace.journal.find)
-
-        async def live() -> None:
-            await _answer_until(server, keeper, asyncio.Event())
-
-        asyncio.run(live())
+        places = open_places(Path(asked.workspace))
+        late = Late(places)
+        writer = OrderWriter(Stores(places), late.bring, asked.start)
+        writer.first()
+        _keep(places, writer, late)
     except MainstayError as error:
         _say(f"keeper: {words_of(error)}")
         return 1
     return 0
+
+
+def _keep(places: Places, writer: OrderWriter, late: Late) -> None:
+    """Do the duties in a thread, and answer look-ups beside them, until a signal ends it."""
+    import asyncio
+    import signal
+    import threading
+
+    from mainstay.journal.model import Decision
+    from mainstay.serve.asking import QuestionServer
+
+    keeper = Keeper(places.run, duties_of(writer, late, _say), writer.clock, _say)
+
+    def find(decision_id: str) -> Decision:
+        return late().journal.find(decision_id)
+
+    server = QuestionServer(places.run, find)
+
+    async def live() -> None:
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+
+        def on_signal() -> None:
+            keeper.stop()
+            stopped.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        duties = threading.Thread(target=keeper.run, name="keeper")
+        duties.start()
+        try:
+            await server.run(stopped)
+        finally:
+            keeper.stop()
+            await asyncio.to_thread(duties.join)
+
+    asyncio.run(live())
 
 
 if __name__ == "__main__":

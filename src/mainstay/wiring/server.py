@@ -16,6 +16,7 @@ import msgspec
 
 from mainstay.base.clock import SystemClock
 from mainstay.base.errors import InvalidUsage
+from mainstay.base.ids import new_incarnation
 from mainstay.serve.supervise import (
     SUPERVISOR_FILE,
     Plan,
@@ -67,29 +68,30 @@ def serve(places: Places, how: Serving, has_keys: Callable[[], bool], say: Say) 
         raise refuse_open_door(how.host)
     with _only_one(places.run), listen(how.host, how.port) as listening:
         _forget_the_last(places.run)
+        start = f"{new_incarnation():08x}"
         plan = Plan(
             folder=places.run,
             url=url_of(listening),
             workers=how.workers or places.settings.workers,
-            worker=lambda slot, fd, line: _worker(places, slot, fd, line, local=local),
-            keeper=lambda _slot, _fd, line: _keeper(places, line),
-            workers_first=(places.run / "orders.json").exists(),
+            worker=lambda slot, fd, line: _worker(places, start, (slot, fd, line), local=local),
+            keeper=lambda _slot, _fd, line: _keeper(places, start, line),
         )
         return Supervisor(plan, listening, SystemClock(), say).run()
 
 
-def _worker(places: Places, slot: int, fd: int, line: int, *, local: bool) -> list[str]:
-    command = [*_python("mainstay.wiring.worker", places), "--slot", str(slot), "--fd", str(fd)]
-    command += ["--lifeline", str(line)]
+def _worker(places: Places, start: str, given: tuple[int, int, int], *, local: bool) -> list[str]:
+    slot, fd, line = map(str, given)
+    command = _python("mainstay.wiring.worker", places, start)
+    command += ["--slot", slot, "--fd", fd, "--lifeline", line]
     return [*command, "--local"] if local else command
 
 
-def _keeper(places: Places, line: int) -> list[str]:
-    return [*_python("mainstay.wiring.keeper", places), "--lifeline", str(line)]
+def _keeper(places: Places, start: str, line: int) -> list[str]:
+    return [*_python("mainstay.wiring.keeper", places, start), "--lifeline", str(line)]
 
 
-def _python(module: str, places: Places) -> list[str]:
-    return [sys.executable, "-m", module, "--workspace", str(places.root)]
+def _python(module: str, places: Places, start: str) -> list[str]:
+    return [sys.executable, "-m", module, "--workspace", str(places.root), "--start", start]
 
 
 @contextmanager
@@ -139,6 +141,7 @@ def _is_served(run: Path) -> bool:
 
 def _forget_the_last(run: Path) -> None:
     """Remove what processes of an earlier server said of themselves. Their counts stay, and the
-    last orders: with the database away, this server begins with what was in force."""
+    last orders: workers load ahead from them, and with the database away the keeper confirms
+    them."""
     for file in (*run.glob("worker-*.json"), run / "keeper.json", run / SUPERVISOR_FILE):
         file.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from mainstay.serve.metrics import Metrics
 from mainstay.serve.sources import open_source
 from mainstay.serve.worker import WorkerParts, WorkerSettings, run_worker
 from mainstay.tally.sqlite import SqliteTally
-from mainstay.wiring.folders import open_places
+from mainstay.wiring.folders import Places, open_places
 
 
 class BundleLoader:
@@ -76,33 +76,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", type=int, required=True)
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
+    parser.add_argument("--start", required=True, help="the mark of the server start")
     parser.add_argument("--local", action="store_true")
     asked = parser.parse_args(arguments)
     hold_lifeline(asked.lifeline)
     try:
-        _serve(Path(asked.workspace), asked.slot, asked.fd, local=asked.local)
+        places = open_places(Path(asked.workspace))
+        settings = WorkerSettings(
+            slot=asked.slot,
+            run_folder=places.run,
+            local=asked.local,
+            start=asked.start,
+        )
+        run_worker(settings, _parts(places, asked.slot), socket.socket(fileno=asked.fd))
     except MainstayError as error:
         print(f"worker {asked.slot}: {words_of(error)}", file=sys.stderr)  # noqa: T201  # because the terminal is where a process says why it ends
         return 1
     return 0
 
 
-def _serve(workspace: Path, slot: int, fd: int, *, local: bool) -> None:
-    places = open_places(workspace)
+def _parts(places: Places, slot: int) -> WorkerParts:
     clock = SystemClock()
     incarnation = new_incarnation()
-    metrics = Metrics(slot, os.getpid(), clock, _last_snapshot(places.run, slot))
-    parts = WorkerParts(
+    return WorkerParts(
         spool=DiskSpool(places.spool, incarnation, clock=clock),
         loader=BundleLoader(),
         ids=DecisionIds(incarnation, clock),
         clock=clock,
-        metrics=metrics,
+        metrics=Metrics(slot, os.getpid(), clock, _last_snapshot(places.run, slot)),
         find_decision=Asker(places.run).find,
         tally=SqliteTally(places.tally, clock),
     )
-    settings = WorkerSettings(slot=slot, run_folder=places.run, local=local)
-    run_worker(settings, parts, socket.socket(fileno=fd))
 
 
 def _last_snapshot(run: Path, slot: int) -> bytes | None:

@@ -16,17 +16,13 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from msgspec import structs
-from sqlalchemy import Engine
 
-from mainstay.access.model import Key
-from mainstay.access.port import KeyStore, TrustStore
-from mainstay.access.sql import SqlKeyStore, SqlTrustStore
-from mainstay.base.clock import SystemClock
+from mainstay.access.port import TrustStore
+from mainstay.access.sql import SqlTrustStore
 from mainstay.base.errors import NotAllowed
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.admit import admit, open_bundle
 from mainstay.bundle.archive import Unpacked
-from mainstay.bundle.database import open_engine
 from mainstay.bundle.load import load
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.object_store import open_object_store
@@ -52,11 +48,10 @@ from mainstay.release.rollout.sql import SqlRolloutStore
 from mainstay.release.together import Together
 from mainstay.serve.replay import Replayed, replay
 from mainstay.serve.routes.model import Draft, Route
-from mainstay.serve.routes.port import RouteChain
-from mainstay.serve.routes.sql import SqlRouteChain
 from mainstay.wiring.cascading import Cascades
 from mainstay.wiring.folders import Places, open_places
 from mainstay.wiring.gating import check_room, machine_of, new_passage
+from mainstay.wiring.stores import Stores
 
 _TRIAL_HOLDS_NS = 60_000_000_000
 """A version that was tried out so recently in this process need not be tried again."""
@@ -66,29 +61,19 @@ ENVIRONMENT = "MAINSTAY_ENVIRONMENT"
 """The variable by which a process says which environment it works for."""
 
 
-class Workspace:
+class Workspace(Stores):
     """Everything of one workspace."""
 
     def __init__(self, places: Places) -> None:
-        self.places = places
-        self.clock = SystemClock()
+        super().__init__(places)
         self._tried: dict[str, int] = {}
 
     # Stores -----------------------------------------------------------------------------------
 
     @cached_property
-    def _engine(self) -> Engine:
-        return open_engine(self.places.metadata)
-
-    @cached_property
     def registry(self) -> Registry:
         """Versions by number."""
         return SqlRegistry(self._engine, self.clock)
-
-    @cached_property
-    def chain(self) -> RouteChain:
-        """Routes; appending here tells no journal: `deploy` and `rollback` do."""
-        return SqlRouteChain(self._engine, self.clock)
 
     @cached_property
     def verdicts(self) -> VerdictStore:
@@ -99,15 +84,6 @@ class Workspace:
     def rollouts(self) -> RolloutStore:
         """Rollouts, those that go on and those that ended."""
         return SqlRolloutStore(self._engine, self.clock)
-
-    @cached_property
-    def keys(self) -> KeyStore:
-        """Keys of callers."""
-        return SqlKeyStore(self._engine, self.clock)
-
-    def all_keys(self) -> Sequence[Key]:
-        """The keys of all callers, revoked or not."""
-        return self.keys.keys()
 
     @cached_property
     def trust(self) -> TrustStore:
@@ -182,6 +158,10 @@ class Workspace:
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def bring(self, fingerprint: str) -> Path:
+        """A version's folder on this machine, for those who need to know no more."""
+        return self.unpacked(fingerprint).folder
 
     def _trusted(self) -> list[str]:
         return list(self.trusted_keys().values())

@@ -17,8 +17,8 @@ from mainstay.cli.output import NOT_SO, Ending, Output, escape, speaking
 from mainstay.cli.routing import wait_for
 from mainstay.release.model import Deployed
 from mainstay.serve.replay import Replayed
-from mainstay.wiring.duties import OrderWriter
 from mainstay.wiring.folders import Places, is_workspace, make_workspace
+from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.packing import PackedVersion
 from mainstay.wiring.running import Server
 from mainstay.wiring.server import running
@@ -78,7 +78,7 @@ def demo(output: Output, once: bool, port: int, workspace: str) -> None:
     output.note(f"Everything is in {places.root}")
     first, second = _pack_both(output, opened, story)
     opened.deploy(_MODEL, first.version.number, "the first version")
-    OrderWriter(opened).look()
+    OrderWriter(opened, opened.bring).look()
     with DemoServer(places, port, _WORKERS) as server:
         _serve_and_replace(output, opened, server, second, story)
         _look_back(output, opened, server, story)

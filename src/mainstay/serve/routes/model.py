@@ -13,6 +13,9 @@ import msgspec
 from mainstay.access.model import PRODUCTION, Key
 from mainstay.contract.finding import Finding
 
+ORDERS_FILE = "orders.json"
+"""The keeper's orders, in the run folder."""
+
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """A version in force beside the live one."""
@@ -66,6 +69,9 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[Key, ...]
     environment: str = PRODUCTION
     """Whose keys are let in."""
+    start: str = ""
+    """The mark of the server start whose keeper looked; workers of another start load from these
+    orders ahead of time, and do not follow them."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
