@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -226,3 +227,40 @@ def test_sql_can_only_ask_and_only_about_the_journal(
         full.journal().query(sql)
     assert refusal.value.field == "sql"
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_was_said_of_a_decision_is_found_with_it(place: Place):
+    """S26 S28: reports and undoing are shown with the decision, in the order in which they came,
+    wherever they are kept; what is about another decision or another model is not."""
+    spool = place.spool()
+    run = batch(1, 2)
+    spool.append([run])
+    decision, other = identity(run, 0), identity(run, 1)
+    told = [
+        msgspec.structs.replace(
+            event(f"{place_:032x}", model),
+            kind="outcome",
+            subject=subject,
+            time_ns=time_ns,
+            body=body,
+        )
+        for place_, (model, subject, time_ns, body) in enumerate(
+            [
+                ("fraud", decision, 3, {"undo": {"reason": "no"}, "kind": "?"}),
+                ("fraud", other, 2, {"label": "ok"}),
+                ("churn", decision, 2, {"label": "ok"}),
+                ("fraud", decision, 1, {"report": {"what": "wrong"}}),
+            ]
+        )
+    ]
+    told = [msgspec.structs.replace(e, time_ns=TIME_MS * 1_000_000 + e.time_ns) for e in told]
+    spool.append(told[:2])
+    spool.close()
+    place.journal().seal()
+    place.spool().append(told[2:])
+    found = place.journal().find_with_all(decision).since
+    assert [each["id"] for each in found] == [told[3].id, told[0].id]
+    assert found[0]["report"] == {"what": "wrong"}
+    assert (found[1]["kind"], found[1]["actor"]) == ("outcome", "ann")
+    assert found[1]["time"].startswith("2023-11-14T22:13:20")
+    assert place.journal().find(decision).since == []

@@ -311,6 +311,25 @@ class Lake:
                         return run
         return None
 
+    def events_about(self, model: str, subject: str, since_ms: int) -> Sequence[Event]:
+        """Sealed events of a model about one subject."""
+        found: list[Event] = []
+        for marker in self.markers():
+            for file in marker.files:
+                if file.kind == "event" and file.model == model and file.last_ms >= since_ms:
+                    found += self._events_in(self.folder / file.path, subject)
+        return found
+
+    def _events_in(self, path: Path, subject: str) -> Sequence[Event]:
+        try:
+            about = [("subject", "==", subject)]
+            rows = pq.read_table(path, partitioning=None, filters=about).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise StorageFailed(f"{path} cannot be read: {error}") from error
+        return [
+            msgspec.convert(row | {"body": msgspec.json.decode(row["body"])}, Event) for row in rows
+        ]
+
     def _find_in(self, path: Path, decision: DecisionId) -> Run | None:
         try:
             with pq.ParquetFile(path) as file:

@@ -23,7 +23,7 @@ from mainstay.journal.news import rows_of
 from mainstay.journal.piece import prepare
 from mainstay.journal.port import Done, News
 from mainstay.journal.reader import ask, not_found
-from mainstay.journal.rows import decision_of
+from mainstay.journal.rows import decision_of, with_events
 from mainstay.journal.tail import Run, holds
 
 
@@ -113,6 +113,17 @@ class MemoryJournal:
                 if holds(run[0], decision):
                     return run
         raise not_found(decision_id)
+
+    def find_with_all(self, decision_id: str) -> Decision:
+        """One decision with what was said and done about it since."""
+        found = self.find(decision_id)
+        return with_events(found, self.about(found.model, decision_id))
+
+    def about(self, model: str, decision_id: str) -> Sequence[Event]:
+        """What was said and done about a decision of a model, oldest first."""
+        with self._log.lock:
+            events = [e for e in self._log.events if e.model == model and e.subject == decision_id]
+        return sorted(events, key=lambda event: (event.time_ns, event.id))
 
     def query(self, sql: str) -> ArrowTable:
         """An Arrow table, from one SELECT over the views `decisions` and `events`."""

@@ -76,7 +76,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact other than a decision."""
 
     id: str
-    kind: Literal["route", "version", "refusal", "finding", "outcome", "action", "choice", "failure"]
+    kind: Literal[
+        "route", "version", "refusal", "finding", "outcome", "action", "choice", "failure"
+    ]
     time_ns: int
     """When it happened."""
     known_ns: int
@@ -122,6 +124,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows the model run had."""
     run_row: int
     """Which of them this decision is."""
+    since: list[dict[str, Any]] = []
+    """What was said and done about it since, oldest first: reports, outcomes, undoing."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from mainstay.journal.model import (
     Decision,
     DecisionBatch,
+    Event,
     Fresh,
     Layout,
     Record,
@@ -59,6 +60,14 @@ class Journal(Protocol):
 
     def run_of(self, decision_id: str) -> tuple[DecisionBatch, Layout]:
         """The whole model run a decision was made in, for replay; `NotFound`."""
+        ...
+
+    def find_with_all(self, decision_id: str) -> Decision:
+        """The same with what was said and done about it since, which costs a look at events."""
+        ...
+
+    def about(self, model: str, decision_id: str) -> Sequence[Event]:
+        """What was said and done about a decision of a model since it was made, oldest first."""
         ...
 
     def query(self, sql: str) -> Any:

@@ -21,11 +21,13 @@ from mainstay.journal.lake import Lake, remove_leftovers, seal_piece
 from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Wanted
 from mainstay.journal.news import DiskNews
 from mainstay.journal.port import News
-from mainstay.journal.rows import decision_of
+from mainstay.journal.rows import decision_of, with_events
 from mainstay.journal.tail import Content, Run, open_piece, piece_names
 from mainstay.journal.unfold import DECISION_SCHEMA, EVENT_SCHEMA, unfold, unfold_events
 
 VIEWS: Final = ("decisions", "events")
+_CLOCKS_APART_MS: Final = 60_000
+"""How far the clock of whoever hears of a decision may be behind that of who made it."""
 _ARMS: Final = " REPLACE (coalesce(arm, 'live') AS arm, coalesce(propensity, 1.0) AS propensity)"
 """Files from before there were arms do not have these columns."""
 
@@ -62,6 +64,25 @@ class DiskJournal:
             if run is not None:
                 return run
         return None
+
+    def find_with_all(self, decision_id: str) -> Decision:
+        """One decision with what was said and done about it since."""
+        found = self.find(decision_id)
+        return with_events(found, self.about(found.model, decision_id))
+
+    def about(self, model: str, decision_id: str) -> Sequence[Event]:
+        """What was said and done about a decision of a model, oldest first."""
+        since_ms = parse_decision_id(decision_id).time_ms - _CLOCKS_APART_MS
+        found: dict[str, Event] = {}
+        with self._reading:
+            for name in piece_names(self._spool):
+                with open_piece(self._spool, name) as piece:
+                    if piece is not None:
+                        tail = piece.events_about(model, decision_id, since_ms)
+                        found.update((event.id, event) for event in tail)
+            sealed = self._lake.events_about(model, decision_id, since_ms)
+            found.update((event.id, event) for event in sealed)
+        return sorted(found.values(), key=lambda event: (event.time_ns, event.id))
 
     def query(self, sql: str) -> ArrowTable:
         """An Arrow table, from one SELECT over the views `decisions` and `events`."""

@@ -3,15 +3,17 @@
 Must never import anything heavier than NumPy.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import numpy as np
+from msgspec import structs
 
 from mainstay.base.errors import InvalidBundle
 from mainstay.base.ids import DecisionId
 from mainstay.contract.columns import MATRIX, Column, Columns, decode
-from mainstay.journal.model import STATUSES, Decision, DecisionBatch, Layout
+from mainstay.journal.model import STATUSES, Decision, DecisionBatch, Event, Layout
 
 OUTPUT = "output"
 """The name of the one column that the outputs of a run are kept as."""
@@ -126,3 +128,18 @@ def rfc3339(time_us: int) -> str:
     seconds, micros = divmod(time_us, 1_000_000)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def with_events(decision: Decision, events: Sequence[Event]) -> Decision:
+    """A decision as it is shown, with what was said and done about it since."""
+    return structs.replace(decision, since=[_told_of(event) for event in events])
+
+
+def _told_of(event: Event) -> dict[str, Any]:
+    return {
+        **event.body,
+        "id": event.id,
+        "kind": event.kind,
+        "time": rfc3339(event.time_ns // 1000),
+        "actor": event.actor,
+    }

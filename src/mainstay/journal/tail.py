@@ -110,6 +110,15 @@ class PieceReader:
             )
             return [(row, _event_decoder.decode(data)) for row, data in rows]
 
+    def events_about(self, model: str, subject: str, since_ms: int) -> Sequence[Event]:
+        """Events of a model about one subject."""
+        with self._readable():
+            rows = self._connection.execute(
+                "SELECT record FROM event WHERE model = ? AND time_ms >= ?", (model, since_ms)
+            )
+            events = (_event_decoder.decode(data) for (data,) in rows)
+            return [event for event in events if event.subject == subject]
+
     def find(self, decision: DecisionId) -> Run | None:
         """The run that a decision was made in."""
         rows = self._connection.execute(

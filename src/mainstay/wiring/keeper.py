@@ -54,7 +54,7 @@ def _keep(places: Places, writer: OrderWriter, late: Late) -> None:
     keeper = Keeper(places.run, duties_of(writer, late, _say), writer.clock, _say)
 
     def find(decision_id: str) -> Decision:
-        return late().journal.find(decision_id)
+        return late().journal.find_with_all(decision_id)
 
     server = QuestionServer(places.run, find)
 
