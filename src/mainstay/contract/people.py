@@ -22,3 +22,22 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unless: str = ""
     """An expression, such as `explicit_request == true`: where it is true the person wants to hear
     the model, and is neither limited nor counted."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people are told who report an answer as wrong or harmful."""
+
+    say: str = "Thank you. This is kept with everything that led to it, and a person can read it."
+    """What happens next, in plain words."""
+
+
+class Undo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How what followed from an answer is undone: whoever acted on it is told to take it back."""
+
+    within: str = "24h"
+    """How long after the answer."""
+    webhook_env: str = ""
+    """The environment variable with the URL that is told, again and again until it answers 2xx;
+    without one, undoing is only recorded."""
+    secret_env: str = ""
+    """The environment variable with the secret that what is sent there is signed with."""

@@ -3,21 +3,25 @@
 Promises to name every fault at its setting, with what would be right; see `rules.py`.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.expressions.compile import InvalidExpression, compile_expression
 from mainstay.contract.model import Boolean, Category, Integer, Text, columns_of
-from mainstay.contract.people import Exposure
+from mainstay.contract.people import Exposure, Report, Undo
 from mainstay.contract.quotas import QUOTA_EXPECTED, quota
 from mainstay.contract.release_rules import Known, unit_faults
 from mainstay.contract.shape import Fault
+from mainstay.contract.times import duration_ns
 from mainstay.contract.words import Setting
 
 _SECOND_NS: Final = 1_000_000_000
 _PERIOD_MAX_NS: Final = 366 * 86_400 * _SECOND_NS
 BUDGETS: Final = ("errors", "prompts", "answers")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def exposure_faults(exposure: Exposure, known: Known) -> Iterator[Fault]:
@@ -55,3 +59,37 @@ def _quota_faults(text: str, at: Setting) -> Iterator[Fault]:
         yield Fault(at, "must be at least 1, or nobody is ever told anything")
     if not _SECOND_NS <= found.period_ns <= _PERIOD_MAX_NS:
         yield Fault(at, f"must be per 1s to 366d, got {text}")
+
+
+def report_faults(report: Report) -> Iterator[Fault]:
+    """What makes no sense in what is said to who reports."""
+    yield from words_faults(report.say, ("judge", "report", "say"))
+
+
+def words_faults(text: str, at: Setting) -> Iterator[Fault]:
+    """What is wrong with words for a person."""
+    if not 1 <= len(text.strip()) <= WORDS_MAX_CHARACTERS:
+        yield Fault(at, f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters")
+
+
+def undo_faults(undo: Undo) -> Iterator[Fault]:
+    """What makes no sense in how things are undone."""
+    at: Setting = ("judge", "undo")
+    try:
+        within = duration_ns(undo.within)
+    except InvalidUsage:
+        yield Fault((*at, "within"), f"{undo.within[:40]!r} is not a duration; write 10m, 24h or 7d")
+    else:
+        if not _SECOND_NS <= within <= _PERIOD_MAX_NS:
+            yield Fault((*at, "within"), f"must be 1s to 366d, got {undo.within}")
+    for name, variable in (("webhook_env", undo.webhook_env), ("secret_env", undo.secret_env)):
+        if variable and not _VARIABLE.fullmatch(variable):
+            words = f"{variable[:60]!r} is not the name of an environment variable, such as UNDO_URL"
+            if "://" in variable:
+                words += "; the URL itself belongs into that variable, not into a file"
+            yield Fault((*at, name), words)
+    if undo.webhook_env and not undo.secret_env:
+        words = "needs `secret_env` beside it: whoever is told must be able to know that it is true"
+        yield Fault((*at, "webhook_env"), words)
+    if undo.secret_env and not undo.webhook_env:
+        yield Fault((*at, "secret_env"), "has no effect without `webhook_env`: nothing is sent")
