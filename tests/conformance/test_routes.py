@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.serve.routes.memory import MemoryRouteChain
-from mainstay.serve.routes.model import Arm, Draft, Route
+from mainstay.serve.routes.model import Arm, Draft, News, Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
 from tests.serve_routes.drafts import draft
@@ -160,6 +160,40 @@ def test_a_mix_that_cannot_be_drawn_is_refused(chain: RouteChain, wanted: Draft,
     assert list(chain.all_current()) == []
 
 
+_WAY_BACK = Arm(role="opt_back", number=2, fingerprint="f2", share=0.0)
+_NEWS = News(words="It knows more.\nAnd more.", until_ns=1_800_000_000_000_000_000)
+
+
+def test_a_way_back_is_kept_with_what_people_are_told(chain: RouteChain):
+    """S31: until when, and what changed."""
+    wanted = draft("fraud", 3, "f3", arms=(_WAY_BACK,), salt="s", unit="account", news=_NEWS)
+    route = chain.append(wanted, 0)
+    assert chain.current("fraud") == route
+    assert (route.opt_back, route.news) == (_WAY_BACK, _NEWS)
+    after = chain.append(draft("fraud", 3, "f3"), 1)
+    assert (after.opt_back, after.news) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("arms", "news", "field"),
+    [
+        ((structs.replace(_WAY_BACK, share=0.1),), _NEWS, "arms"),
+        ((_WAY_BACK, structs.replace(_WAY_BACK, number=4, fingerprint="f4")), _NEWS, "arms"),
+        ((_WAY_BACK,), None, "news"),
+        ((_SHARE,), _NEWS, "news"),
+        ((_WAY_BACK,), News(words="", until_ns=1), "news.words"),
+        ((_WAY_BACK,), News(words="a\x07", until_ns=1), "news.words"),
+    ],
+)
+def test_a_way_back_that_nobody_was_told_of_is_refused(
+    chain: RouteChain, arms: tuple[Arm, ...], news: News | None, field: str
+):
+    """S31: one version to go back to, chosen and never drawn, exactly while people are told."""
+    with pytest.raises(InvalidUsage) as refused:
+        chain.append(draft("fraud", 1, "f1", arms=arms, salt="s", news=news), 0)
+    assert refused.value.field == field
+
+
 def test_tenths_add_up_to_one(chain: RouteChain):
     """S31: what binary fractions are off by is nobody's mistake."""
     arms = tuple(
@@ -167,6 +201,22 @@ def test_tenths_add_up_to_one(chain: RouteChain):
     )
     last = Arm(role="share", number=9, fingerprint="f9", share=0.3)
     assert chain.append(draft("fraud", 1, "f1", arms=(*arms, last), salt="s"), 0).epoch == 1
+
+
+def test_a_version_may_answer_a_share_and_shadow_the_rest(chain: RouteChain):
+    """N6: a canary's candidate meets every request; twice the same part it cannot have."""
+    both = tuple(
+        Arm(role=role, number=2, fingerprint="f2", share=share)
+        for role, share in (("share", 0.1), ("shadow", 1.0))
+    )
+    kept = chain.append(draft("fraud", 1, "f1", arms=both, salt="s"), 0)
+    assert chain.current("fraud") == kept
+    assert kept.arms == both
+    for arms in ((both[0], both[0]), (both[1], both[1])):
+        with pytest.raises(InvalidUsage, match="twice"):
+            chain.append(draft("fraud", 1, "f1", arms=arms, salt="s"), 1)
+    with pytest.raises(InvalidUsage, match="twice"):
+        chain.append(draft("fraud", 2, "f2", arms=both[1:], salt="s"), 1)
 
 
 def test_several_models_change_at_the_same_moment(chain: RouteChain):

@@ -20,6 +20,7 @@ from mainstay.contract.model import (
     Input,
     Integer,
     Label,
+    Labels,
     Number,
     NumberOutput,
     Output,
@@ -213,6 +214,7 @@ def releases(draw: st.DrawFn, groups: list[str]) -> Release:
         false_alarms=draw(st.sampled_from(["1 %", "0.01 %", "50 %"])),
         decide_by=draw(st.sampled_from(["14d", "1s", "365d"])),
         floor=draw(st.sampled_from(["5 %", "0.1 %", "25 %"])),
+        shadow=draw(st.sampled_from(["100 %", "12.5 %"])),
         share_by=draw(st.sampled_from(["thompson", "epsilon"])),
         opt_back_until=draw(st.sampled_from(["14d", "1s", "365 days"])),
         notes=draw(st.sampled_from(["", "It knows more.", "Two lines\nand 'quotes': # x"])),
@@ -230,6 +232,8 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
             context[name] = draw(contexts(keys[0], list(lookups)))
     groups = [n for n, kind in inputs.items() if isinstance(kind, Category | Boolean | Integer)]
     output = draw(outputs())
+    release = draw(releases(groups))
+    held_out = st.sampled_from(["0 %", "1 %", "50 %", "0.01%"])
     return Contract(
         model=draw(st.sampled_from(["fraud", "a-b_2", "1"])),
         about=draw(words),
@@ -247,6 +251,7 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
         serve=Serve(join=draw(flags), deadline=draw(st.sampled_from(["10s", "2 minutes"]))),
         assets=draw(assets(output)),
         gate=draw(gates(groups, output)),
-        release=draw(releases(groups)),
+        release=release,
+        labels=Labels(hold_out=draw(held_out) if release.unit else "0 %"),
         log=draw(st.sampled_from(["written", "durable", "buffered"])),
     )

@@ -149,7 +149,7 @@ def test_each_mistake_is_named(old, new, expected):
         ("gate: {cost: {ok: {ok: 5}}}", "gate.cost.ok.ok: this answer is right and costs nothing; leave it out"),
         ("gate: {cost: {ok: {fraud: -5}}}", "gate.cost.ok.fraud: must be a number, at least 0; got -5"),
         ("gate: {cost: {ok: 5}}", "gate.cost.ok: must be a set of named settings, got the number 5"),
-        ("release: {strategy: canarry}", "release.strategy: must be one of ab, bandit, canary, direct, gradual, shadow, got the text 'canarry'; did you mean 'canary'?"),
+        ("release: {strategy: canarry}", "release.strategy: must be one of ab, bandit, canary, direct, gradual, opt_back, shadow, got the text 'canarry'; did you mean 'canary'?"),
         ("release: {steps: [1, 100]}", "release.steps[0]: must be text, got the number 1; write it with its sign, such as 10 %"),
         ("release: {steps: []}", "release.steps: must be 1 to 20 shares, got 0"),
         ("release: {steps: [some, 100 %]}", "release.steps[0]: 'some' is not a share; write a number with %, such as 1 %"),
@@ -163,6 +163,16 @@ def test_each_mistake_is_named(old, new, expected):
         ("release: {worse_by: 0}", "release.worse_by: is a difference of shares, more than 0 and at most 1; got 0"),
         ("release: {decide_by: soon}", "release.decide_by: 'soon' is not a duration; write 10s, 10m, 1h or 7d"),
         ("release: {decide_by: 2000d}", "release.decide_by: must be 1s to 365d, got 2000d"),
+        ("release: {opt_back_until: 0s}", "release.opt_back_until: must be 1s to 365d, got 0s"),
+        ("release: {opt_back_until: Monday}", "release.opt_back_until: 'Monday' is not a duration; write 10s, 10m, 1h or 7d"),
+        ('release: {notes: "a\\x07"}', "release.notes: must be words for people, at most 1000 characters"),
+        ("release: {shadow: much}", "release.shadow: 'much' is not a share; write a number with %, such as 1 %"),
+        ("release: {strategy: shadow, shadow: 0 %}", "release.shadow: a shadow of 0 % sees nothing; write 100 %"),
+        ("labels: {hold_out: 1}", "labels.hold_out: must be text, got the number 1; write it with its sign, such as 10 %"),
+        ("labels: {hold_out: some}", "labels.hold_out: 'some' is not a share; write a number with %, such as 1 %"),
+        ("labels: {hold_out: 51 %}", "labels.hold_out: must be at most 50 %, or the model answers the few; got 51 %"),
+        ("labels: {hold_out: 1 %}", "labels.hold_out: needs `release.unit`: the input that names who is held out"),
+        ("labels: {holdout: 1 %}", "labels.holdout: is not a setting of `labels`; did you mean 'hold_out'?"),
         ("release: {floor: none}", "release.floor: 'none' is not a share; write a number with %, such as 1 %"),
         ("release: {floor: 0 %}", "release.floor: must be 0.1 % to 25 %, or nothing is left to share out; got 0 %"),
         ("release: {floor: 26 %}", "release.floor: must be 0.1 % to 25 %, or nothing is left to share out; got 26 %"),
@@ -185,6 +195,11 @@ def test_a_metric_fits_the_output():
     assert "no metric is known for it" in problems(text + "assets: {metric: rmse}")[0]
     costly = problems(text + "gate: {cost: {a: {b: 1}}}")[0]
     assert "answers of type vector have no classes" in costly
+    grouped = text.replace("inputs:", "inputs:\n  group: {type: boolean}")
+    even = problems(grouped + "gate: {parity: [group]}")[0]
+    assert "gate.parity: only answers that are classes are right or wrong" in even
+    sliced = problems(grouped + "gate: {slices: [group]}")[0]
+    assert "gate.slices: no metric is known for answers of type vector" in sliced
     assert loads_contract(START + END + "assets: {metric: mae, acceptable: [0, 2]}", "c").assets
 
 

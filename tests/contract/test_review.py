@@ -87,21 +87,36 @@ def test_a_strategy_has_its_own_settings(tmp_path):
     """N10 S31: steps without a strategy that takes them, and a bound on nothing, mislead."""
     lean = "model: m\ninputs: {a: {type: integer}}\noutput: {type: number}\n"
     written = {
-        "steps": "[5 %, 100 %]", "bake": "1h", "unit": "a", "worse_by": "0.1", "false_alarms": "2 %",
-        "decide_by": "3d", "floor": "1 %", "share_by": "epsilon",
+        "steps": "[5 %, 100 %]", "bake": "1h", "unit": "a", "shadow": "50 %", "worse_by": "0.1", "false_alarms": "2 %",
+        "decide_by": "3d", "floor": "1 %", "share_by": "epsilon", "opt_back_until": "3d",
+        "notes": "new",
     }  # fmt: skip
+    back = ["opt_back_until", "notes"]
     settings = "".join(f"  {name}: {value}\n" for name, value in written.items())
     for strategy, idle in {
-        "shadow": ["steps", "decide_by", "floor", "share_by"],
-        "canary": ["decide_by", "floor", "share_by"],
-        "gradual": ["worse_by", "false_alarms", "decide_by", "floor", "share_by"],
-        "ab": ["steps", "floor", "share_by"],
-        "bandit": ["steps"],
+        "shadow": ["steps", "decide_by", "floor", "share_by", *back],
+        "canary": ["decide_by", "floor", "share_by", *back],
+        "gradual": ["shadow", "worse_by", "false_alarms", "decide_by", "floor", "share_by", *back],
+        "ab": ["steps", "shadow", "floor", "share_by", *back],
+        "bandit": ["steps", "shadow", *back],
+        "opt_back": [
+            "steps",
+            "bake",
+            "shadow",
+            "worse_by",
+            "false_alarms",
+            "decide_by",
+            "floor",
+            "share_by",
+        ],
     }.items():
         text = f"{lean}release:\n  strategy: {strategy}\n{settings}"
         (tmp_path / "a.yaml").write_text(text)
         found = idle_settings(tmp_path / "a.yaml")
         assert [setting for _, setting, _ in found] == [f"release.{name}" for name in idle]
+    held_out = f"{lean}release: {{unit: a}}\nlabels: {{hold_out: 1 %}}\n"
+    (tmp_path / "a.yaml").write_text(held_out)
+    assert idle_settings(tmp_path / "a.yaml") == []
     (tmp_path / "a.yaml").write_text(f"{lean}release:\n{settings}gate: {{parity_within: 0.2}}\n")
     assert [setting for _, setting, _ in idle_settings(tmp_path / "a.yaml")] == [
         *(f"release.{name}" for name in written),

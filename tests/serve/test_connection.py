@@ -13,6 +13,8 @@ import pytest
 from mainstay.access.model import Caller, Key, digest_of
 from mainstay.base.ids import DecisionIds
 from mainstay.base.limits import BODY_MAX_BYTES, HEADERS_MAX, URL_MAX_BYTES
+from mainstay.serve.choices.follow import Choices
+from mainstay.serve.choices.make import Chooser
 from mainstay.serve.follow import Follower
 from mainstay.serve.http.app import App
 from mainstay.serve.http.connection import (
@@ -95,8 +97,10 @@ def serving(
         async def find(decision: str) -> bytes:
             return msgspec.json.encode(world.journal.find(decision))
 
-        outcomes = Outcomes(world.spool, DecisionIds(7, world.clock), world.clock)
-        app = App(engine, follower, metrics, world.clock, find, metrics.render, outcomes.record)
+        ids = DecisionIds(7, world.clock)
+        told = Outcomes(world.spool, ids, world.clock).record
+        chooser = Chooser(Choices(tmp_path, world.clock), world.spool.append, ids, world.clock)
+        app = App(engine, follower, metrics, world.clock, find, metrics.render, told, chooser)
         connections = Connections(app)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(connections.make, "127.0.0.1", 0)

@@ -123,6 +123,8 @@ class World:
     observed: list[Run] = field(default_factory=list)
     announced: list[Route] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
+    back: set[str] = field(default_factory=set)
+    """Units that chose the version before."""
 
     def __post_init__(self) -> None:
         self.spool = FailingSpool(self.log, 7)
@@ -139,6 +141,7 @@ class World:
                 observe=lambda route, run: self.observed.append(run),
                 announce=lambda route, fields: self.announced.append(route),
                 missed=self.missed.append,
+                chose=lambda route: self.back.__contains__,
             )
         )
 

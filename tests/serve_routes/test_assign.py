@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mainstay.base.draws import draw
-from mainstay.serve.routes.assign import assign, live_share, shadowed
-from mainstay.serve.routes.model import Arm, Route
+from mainstay.serve.routes.assign import assign, is_held_out, live_share, shadowed
+from mainstay.serve.routes.model import Arm, News, Route
 
 SALTS = st.text(min_size=1, max_size=200)
 UNITS = [f"user {number}" for number in range(20_000)]
@@ -122,6 +123,59 @@ def test_shares_are_what_they_say():
     for number, share in ((1, 0.6), (2, 0.3), (3, 0.1)):
         spread = math.sqrt(len(UNITS) * share * (1 - share))
         assert abs(drawn.count(number) - share * len(UNITS)) < 4 * spread
+
+
+@settings(max_examples=40, deadline=None)
+@given(SALTS, st.sets(st.sampled_from(UNITS[:50])))
+def test_who_chose_has_what_they_chose_and_nobody_else_is_moved(salt: str, back: set[str]):
+    """S31: a function of unit, route and choices; nobody is drawn to the old version, and without
+    a way back in the route, or with others beside it, choices move nobody else."""
+    open_ = structs.replace(
+        route(0.0, salt=salt, role="opt_back"), news=News(words="New.", until_ns=1)
+    )
+    for unit in UNITS[:50]:
+        arm, propensity = assign(open_, unit, back.__contains__)
+        assert (arm is not None, propensity) == (unit in back, 1.0)
+        assert assign(open_, unit) == (None, 1.0)
+        shared = route(0.5, salt=salt)
+        assert assign(shared, unit, back.__contains__) == assign(shared, unit)
+
+
+HELD_OUT = [unit for unit in UNITS if is_held_out("fraud", unit, 0.01)]
+
+
+def test_a_hundredth_is_held_out_of_a_model():
+    """S14: within four standard deviations; of another model, others."""
+    spread = math.sqrt(len(UNITS) * 0.01 * 0.99)
+    assert abs(len(HELD_OUT) - 0.01 * len(UNITS)) < 4 * spread
+    both = [unit for unit in HELD_OUT if is_held_out("churn", unit, 0.01)]
+    assert len(both) < len(HELD_OUT) / 10
+    assert not any(is_held_out("fraud", unit, 0.0) for unit in UNITS)
+    assert all(is_held_out("fraud", unit, 1.0) for unit in UNITS[:100])
+
+
+def test_who_is_held_out_never_changes():
+    """S14: the same in every later Mainstay, so nobody drifts between the groups."""
+    assert HELD_OUT[:4] == ["user 39", "user 103", "user 469", "user 531"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_keeps_who_was_held_out(one: float, other: float):
+    """S14: sticky."""
+    small, large = sorted((one, other))
+    for unit in UNITS[:200]:
+        assert is_held_out("fraud", unit, large) or not is_held_out("fraud", unit, small)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SALTS)
+def test_being_held_out_says_nothing_about_any_rollout(salt: str):
+    """S14: the draws are independent, so a rollout compares what it always would have."""
+    entry = route(0.5, salt=salt)
+    held = [unit for unit in UNITS if is_held_out("fraud", unit, 0.2)]
+    shared = sum(number_of(entry, unit) == 2 for unit in held)
+    assert abs(shared - len(held) / 2) < 5 * math.sqrt(len(held) / 4)
 
 
 def test_ten_tenths_leave_nothing_to_the_live_version():

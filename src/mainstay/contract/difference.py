@@ -46,7 +46,7 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _scalars("lookups", _plain(before.lookups), _plain(after.lookups))
     yield from _outputs(before.output, after.output)
     yield from _judged(_plain(before.judge), _plain(after.judge))
-    for part in ("facts", "serve", "assets", "gate", "release"):
+    for part in ("facts", "serve", "assets", "gate", "release", "labels"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
     yield from _scalars("", {"log": before.log}, {"log": after.log})
 
@@ -76,7 +76,7 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
         if name not in _WITHHOLDING:
             yield change
             continue
-        stricter = change.before is None or (
+        stricter = not change.before or (
             name == "confidence" and _higher_bar_alone(change.before, change.after)
         )
         words = "answers that were told may be withheld"
@@ -85,7 +85,7 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
         yield _change(change.setting, change.before, change.after, words, breaks=not stricter)
 
 
-_WITHHOLDING: Final = frozenset({"confidence", "cost", "exposure"})
+_WITHHOLDING: Final = frozenset({"confidence", "cost", "exposure", "hold", "rules"})
 
 
 def _higher_bar_alone(before: Any, after: Any) -> bool:

@@ -33,6 +33,7 @@ from mainstay.contract.model import (
     Facts,
     Gate,
     Input,
+    Labels,
     Output,
     Release,
     Serve,
@@ -63,6 +64,7 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "assets": Assets,
     "gate": Gate,
     "release": Release,
+    "labels": Labels,
 }
 
 

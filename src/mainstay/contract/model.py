@@ -373,6 +373,15 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     every answer."""
 
 
+class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it becomes known whether answers were right."""
+
+    hold_out: str = "0 %"
+    """The part of the units, by `release.unit`, that is answered without the model, by its fallback
+    or not at all: the same ones through all versions and rollouts. What becomes of them shows what
+    happens where the model has no say."""
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model promises and how it must be treated."""
 
@@ -400,6 +409,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a candidate must show against the version that serves now."""
     release: Release = Release()
     """How a version comes to answer."""
+    labels: Labels = Labels()
+    """How it becomes known whether answers were right."""
     log: Literal["written", "durable", "buffered"] = "written"
     """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
     cut too, `buffered` neither."""

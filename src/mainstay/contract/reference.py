@@ -13,8 +13,9 @@ from typing import Any, Final, cast, get_args
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import fallbacks, judging, model, people
+from mainstay.contract import fallbacks, holding, judging, model, people
 from mainstay.contract.fallbacks import FallbackStep
+from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
 from mainstay.contract.model import (
     Assets,
@@ -24,13 +25,14 @@ from mainstay.contract.model import (
     Gate,
     Input,
     Kind,
+    Labels,
     Output,
     Release,
     Serve,
     Source,
     ThresholdRule,
 )
-from mainstay.contract.people import Exposure
+from mainstay.contract.people import Exposure, Report, Undo
 
 _HEAD: Final = """\
 # The contract file
@@ -57,18 +59,23 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("threshold", "", (ThresholdRule,)),
     ("facts", "", (Facts,)),
     ("judge", "", (Judge,)),
+    ("rules", "Part of `judge`: a text alone is what must be true.", (Rule,)),
+    ("hold", "Part of `judge`.", (Hold,)),
     ("confidence", "Part of `judge`.", (Confidence,)),
     ("cost", "Part of `judge`.", (Cost,)),
     ("actions", "Part of `judge.cost`.", (ActionCost,)),
     ("fallback", "Part of `judge`: the steps of the chain; a text alone is the name of a model.",
      get_args(FallbackStep)),
     ("exposure", "Part of `judge`.", (Exposure,)),
+    ("report", "Part of `judge`.", (Report,)),
+    ("undo", "Part of `judge`.", (Undo,)),
     ("serve", "", (Serve,)),
     ("assets", "", (Assets,)),
     ("gate", "", (Gate,)),
     ("release", "", (Release,)),
+    ("labels", "", (Labels,)),
 )  # fmt: skip
-_MODULES: Final = (model, judging, fallbacks, people)
+_MODULES: Final = (model, judging, holding, fallbacks, people)
 _INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 

@@ -1,4 +1,4 @@
-"""Whether `assets`, `gate` and `release` make sense: alone, and with the inputs and the output.
+"""Whether `assets`, `gate`, `release` and `labels` make sense, alone and with inputs and output.
 
 Promises to name every fault at its setting, with what would be right. Works on the parts that could
 be read, as `rules.py` does: a part that could not be read is not held against the others.
@@ -19,6 +19,7 @@ from mainstay.contract.model import (
     Input,
     Integer,
     Label,
+    Labels,
     NumberOutput,
     Output,
     Probability,
@@ -119,6 +120,21 @@ def gate_faults(gate: Gate, known: Known) -> Iterator[Fault]:
             if name in names[:place]:
                 yield Fault(here, f"{name[:60]!r} is listed already, as [{names.index(name)}]")
     yield from _cost_faults(gate.cost, known)
+    yield from _unmeasurable_faults(gate, known)
+
+
+def _unmeasurable_faults(gate: Gate, known: Known) -> Iterator[Fault]:
+    """What could never be measured on this output would be unsure of every candidate."""
+    output = known.output
+    if output is None:
+        return
+    kind = output.__struct_config__.tag
+    if gate.parity and not isinstance(output, (Probability, Label)):
+        words = f"only answers that are classes are right or wrong; those of type {kind} are not"
+        yield Fault(("gate", "parity"), words)
+    if gate.slices and not any(isinstance(output, m.outputs) for m in METRIC_RANGES.values()):
+        words = f"no metric is known for answers of type {kind}, so no slice can be compared"
+        yield Fault(("gate", "slices"), words)
 
 
 def unit_faults(
@@ -227,6 +243,20 @@ def _steps_faults(steps: tuple[str, ...]) -> Iterator[Fault]:
     if before != 1:
         words = f"must end at 100 %, or the old version never leaves; got {steps[-1]}"
         yield Fault((*at, len(steps) - 1), words)
+
+
+def labels_faults(labels: Labels, release: Release | None) -> Iterator[Fault]:
+    """What makes no sense in how labels come about."""
+    at: Setting = ("labels", "hold_out")
+    part = _share(labels.hold_out)
+    if part is None:
+        yield Fault(at, f"{labels.hold_out[:40]!r} is not a share; write {SHARE_EXPECTED}")
+    elif part > 0.5:
+        words = f"must be at most 50 %, or the model answers the few; got {labels.hold_out}"
+        yield Fault(at, words)
+    elif part and release is not None and not release.unit:
+        words = "needs `release.unit`: the input that names who is held out"
+        yield Fault(at, words)
 
 
 def _sayable(text: str) -> bool:

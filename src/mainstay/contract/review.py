@@ -19,18 +19,22 @@ from mainstay.contract.load import (
 )
 from mainstay.contract.model import Contract, FromLookup, FromRequest, Kind, Ranking
 from mainstay.contract.shape import GIVEN_IN_FILE, default_at, infer_tags
+from mainstay.contract.shares import share
 from mainstay.contract.words import Setting, setting_name
 
 Idle = tuple[str, str, str]
 
 _OF_TESTS: Final = ("decide_by", "floor", "share_by")
+_OF_GOING_BACK: Final = ("opt_back_until", "notes")
+_OTHERS: Final = (*_OF_TESTS, *_OF_GOING_BACK)
 _IDLE_IN_RELEASE: Final[dict[str, tuple[str, ...]]] = {
-    "direct": ("steps", "bake", "unit", "worse_by", "false_alarms", *_OF_TESTS),
-    "shadow": ("steps", *_OF_TESTS),
-    "canary": _OF_TESTS,
-    "gradual": ("worse_by", "false_alarms", *_OF_TESTS),
-    "ab": ("steps", "floor", "share_by"),
-    "bandit": ("steps",),
+    "direct": ("steps", "bake", "unit", "shadow", "worse_by", "false_alarms", *_OTHERS),
+    "shadow": ("steps", *_OTHERS),
+    "canary": _OTHERS,
+    "gradual": ("shadow", "worse_by", "false_alarms", *_OTHERS),
+    "ab": ("steps", "shadow", "floor", "share_by", *_OF_GOING_BACK),
+    "bandit": ("steps", "shadow", *_OF_GOING_BACK),
+    "opt_back": ("steps", "bake", "shadow", "worse_by", "false_alarms", *_OF_TESTS),
 }
 """Strategy to the settings it does not look at."""
 
@@ -107,7 +111,10 @@ def _unused(contract: Contract) -> Iterator[tuple[Setting, str]]:
                 words = "it is never missing, because `otherwise` stands in"
                 yield ("context", name, "value", "optional"), words
     strategy = contract.release.strategy
-    for name in _IDLE_IN_RELEASE.get(strategy, ()):
+    idle = _IDLE_IN_RELEASE.get(strategy, ())
+    if share(contract.labels.hold_out):
+        idle = tuple(name for name in idle if name != "unit")  # it names who is held out
+    for name in idle:
         words = f"the strategy {strategy} does not use it; only `deploy --strategy` could"
         yield ("release", name), words
     if not contract.gate.parity:

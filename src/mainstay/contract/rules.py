@@ -43,6 +43,7 @@ from mainstay.contract.model import (
     Input,
     Integer,
     Label,
+    Labels,
     Number,
     NumberOutput,
     Output,
@@ -58,7 +59,13 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.names import model_name_fault
-from mainstay.contract.release_rules import Known, assets_faults, gate_faults, release_faults
+from mainstay.contract.release_rules import (
+    Known,
+    assets_faults,
+    gate_faults,
+    labels_faults,
+    release_faults,
+)
 from mainstay.contract.shape import Fault
 from mainstay.contract.threshold_rules import threshold_faults
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
@@ -82,6 +89,7 @@ class Draft(msgspec.Struct, kw_only=True):
     assets: Assets | None = None
     gate: Gate | None = None
     release: Release | None = None
+    labels: Labels | None = None
     input_names: tuple[str, ...] = ()
     """All inputs, those that could not be read included."""
     context_names: tuple[str, ...] = ()
@@ -104,6 +112,7 @@ def draft_of(contract: Contract) -> Draft:
         assets=contract.assets,
         gate=contract.gate,
         release=contract.release,
+        labels=contract.labels,
         input_names=tuple(contract.inputs),
         context_names=tuple(contract.context),
         lookup_names=tuple(contract.lookups),
@@ -143,6 +152,10 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         yield from gate_faults(draft.gate, known)
     if draft.release is not None:
         yield from release_faults(draft.release, known)
+    if draft.labels is not None:
+        unread = draft.release is None and ("release",) in draft.written
+        release = None if unread else draft.release or Release()
+        yield from labels_faults(draft.labels, release)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

@@ -49,6 +49,9 @@ _GATE: Final = """\
 # What a candidate must show beside the version that serves: not worse, costlier, slower, larger."""
 _RELEASE: Final = """\
 # How a new version comes to answer: direct, shadow, canary, gradual, ab, bandit or opt_back."""
+_LABELS: Final = """\
+# How it becomes known whether answers were right: a part of the units is answered without the
+# model, and stays so, to see what happens where it has no say."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 
@@ -75,6 +78,7 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
         ("assets", _ASSETS, contract.assets),
         ("gate", _GATE, contract.gate),
         ("release", _RELEASE, contract.release),
+        ("labels", _LABELS, contract.labels),
     ):
         lines += ["", words, *_section(name, value)]
     written = f"log: {contract.log}"
@@ -101,6 +105,7 @@ _EXAMPLES: Final = {
     "judge.confidence": "{at_least: 0.6, otherwise: ask}",
     "judge.cost": "{of_error: 1000, ask_above: 50}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
+    "judge.undo": "{within: 24h}",
     "metric": "accuracy",
     "acceptable": "[0.8, 1]",
     "slices": "[country]",

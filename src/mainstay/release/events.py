@@ -42,6 +42,8 @@ class Events:
         if route.arms:
             body["arms"] = [structs.asdict(arm) for arm in route.arms]
             body["salt"], body["unit"] = route.salt, route.unit
+        if route.news is not None:
+            body["news"] = structs.asdict(route.news)
         if replaced is not None:
             body["replaced"] = {"number": replaced.number, "fingerprint": replaced.fingerprint}
         return Event(

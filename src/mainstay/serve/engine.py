@@ -16,17 +16,19 @@ from mainstay.base.errors import NotFound, Stopped
 from mainstay.base.ids import DecisionIds
 from mainstay.bundle.port import Loaded
 from mainstay.contract.finding import Finding
+from mainstay.contract.shares import share
 from mainstay.journal.model import CERTAIN
 from mainstay.journal.port import Spool
-from mainstay.judge.model import Means
+from mainstay.judge.model import Means, Other
 from mainstay.serve.aside import Aside
-from mainstay.serve.gather import Gatherer, Sources
+from mainstay.serve.gather import Gatherer, LookupSource, Sources
 from mainstay.serve.join import Joiner
-from mainstay.serve.mixture import Missed, Mixture
+from mainstay.serve.mixture import HeldOut, Missed, Mixture
 from mainstay.serve.model import Run
 from mainstay.serve.pipeline import Pipeline
-from mainstay.serve.routes.assign import live_share
+from mainstay.serve.routes.assign import Chose, live_share, nobody
 from mainstay.serve.routes.model import Arm, Route, Stop
+from mainstay.serve.standbys import Others
 from mainstay.tally.memory import MemoryTally
 from mainstay.tally.port import Tally
 
@@ -34,7 +36,17 @@ Observe = Callable[[Route, Run], None]
 Announce = Callable[[Route, Iterable[str]], None]
 NAMED = "named"
 """The arm of a version that answers because a caller asked for its number: no draw did."""
+HELD_OUT = "held_out"
+"""The arm of a unit that is answered without the model."""
+_WHY_HELD_OUT = "held out: answered without the model, to know what happens where it has no say"
 LoadedArm = tuple[Arm, Loaded, Sources]
+NOBODY_ELSE: Others = {}
+
+
+def _nobody_yet(route: Route) -> Chose:
+    """For engines that nobody tells of choices."""
+    del route
+    return nobody
 
 
 def _unheard(missed: Missed) -> None:
@@ -50,6 +62,9 @@ class Serving:
     pipeline: Pipeline
     joiner: Joiner
     gatherer: Gatherer
+    sources: Sources = field(default_factory=dict[str, LookupSource])
+    others: Others = field(default_factory=dict[str, Other])
+    """What its fallback steps can ask."""
     mixture: Mixture | None = None
     """Who answers, when it is not always this version."""
     beside: tuple["Serving", ...] = ()
@@ -64,7 +79,7 @@ class Serving:
     @property
     def versions(self) -> "Mapping[str, Serving]":
         """By fingerprint, what is in memory for this route."""
-        return {each.route.fingerprint: each for each in (self, *self.beside)}
+        return {each.route.fingerprint: each for each in reversed((self, *self.beside))}
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,6 +98,8 @@ class Machinery:
     """Told of rows that a shadow did not answer."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
+    chose: Callable[[Route], Chose] = _nobody_yet
+    """Asked for each route who went back in it."""
 
 
 class Engine:
@@ -96,8 +113,14 @@ class Engine:
 
     @property
     def stopped(self) -> Mapping[str, Stop]:
-        """Models whose version in force was found wrong here; nothing answers for them."""
+        """Models whose version in force was found wrong here: its fallback answers for them where
+        it has one, and otherwise nothing does."""
         return self._stopped
+
+    @property
+    def tally(self) -> Tally:
+        """Where all versions count what is limited across requests."""
+        return self._machinery.tally
 
     @property
     def serving(self) -> Mapping[str, Serving]:
@@ -147,27 +170,64 @@ class Engine:
         return serving
 
     def prepare(
-        self, loaded: Loaded, route: Route, sources: Sources, arms: Sequence[LoadedArm] = ()
+        self,
+        loaded: Loaded,
+        route: Route,
+        sources: Sources,
+        arms: Sequence[LoadedArm] = (),
+        others: Others = NOBODY_ELSE,
     ) -> Serving:
         """Everything a version needs before it takes over, and the arms that could be loaded;
-        the units of one that could not stay with the live version."""
-        if not arms:
-            return self._version(loaded, route, sources)
+        the units of one that could not stay with the live version. `others` is what fallback steps
+        can ask."""
+        without_model = self._held_out(loaded, route, sources, others)
+        if not arms and without_model is None:
+            return self._version(loaded, route, sources, others=others)
         in_force = structs.replace(route, arms=tuple(arm for arm, _, _ in arms))
-        live = self._version(loaded, route, sources, "live", live_share(in_force))
-        others = {
-            arm.fingerprint: self._version(
-                loaded_arm, _route_of(route, arm), sources_of_arm, arm.role, arm.share
+        live = self._version(loaded, route, sources, "live", live_share(in_force), others)
+        in_arms = {
+            arm: self._version(
+                loaded_arm,
+                _route_of(route, arm),
+                sources_of_arm,
+                arm.role,
+                CERTAIN if arm.role == "opt_back" else arm.share,
+                others,
             )
             for arm, loaded_arm, sources_of_arm in arms
         }
-        named = [self._version(loaded, route, sources, NAMED)]
+        machinery = self._machinery
+        chose = machinery.chose(in_force)
+        held_out = None if without_model is None else without_model[1]
+        mixture = Mixture(in_force, live, in_arms, machinery.missed, chose, held_out)
+        beside = [*in_arms.values(), *(without_model[:1] if without_model else ())]
+        if not arms:
+            return replace(live, mixture=mixture, beside=tuple(beside))
+        once = {arm.fingerprint: (arm, one, of_arm) for arm, one, of_arm in arms}
+        named = [self._version(loaded, route, sources, NAMED, others=others)]
         named += [
-            self._version(loaded_arm, _route_of(route, arm), sources_of_arm, NAMED)
-            for arm, loaded_arm, sources_of_arm in arms
+            self._version(loaded_arm, _route_of(route, arm), sources_of_arm, NAMED, others=others)
+            for arm, loaded_arm, sources_of_arm in once.values()
         ]
-        mixture = Mixture(in_force, live, others, self._machinery.missed)
-        return replace(live, mixture=mixture, beside=(*others.values(), *named))
+        if held_out is not None:
+            # Who is held out is so whichever version is asked for.
+            named = [
+                replace(one, mixture=Mixture(alone, one, {}, machinery.missed, nobody, held_out))
+                for one in named
+                if (alone := structs.replace(one.route, arms=()))
+            ]
+        return replace(live, mixture=mixture, beside=(*beside, *named))
+
+    def _held_out(
+        self, loaded: Loaded, route: Route, sources: Sources, others: Others
+    ) -> tuple[Serving, HeldOut] | None:
+        """What answers the units that are held out, if any are."""
+        contract = loaded.manifest.contract
+        part = share(contract.labels.hold_out)
+        if not part:
+            return None
+        version = self._version(loaded, route, sources, HELD_OUT, part, others, _WHY_HELD_OUT)
+        return version, HeldOut(version, part, contract.release.unit)
 
     def _version(
         self,
@@ -176,13 +236,22 @@ class Engine:
         sources: Sources,
         arm: str = "live",
         propensity: float = CERTAIN,
+        others: Others = NOBODY_ELSE,
+        without_model: str = "",
     ) -> Serving:
         machinery = self._machinery
         shadow = arm == "shadow"
         # Nobody sees what a shadow says, so it must not use up what its neighbours may say.
-        means = Means() if shadow else Means(tally=machinery.tally)
+        tally = MemoryTally() if shadow else machinery.tally
         pipeline = Pipeline(
-            loaded, route, machinery.ids, machinery.clock, arm, propensity, means=means
+            loaded,
+            route,
+            machinery.ids,
+            machinery.clock,
+            arm,
+            propensity,
+            without_model,
+            Means(clock=machinery.clock, tally=tally, others=others),
         )
         joiner = Joiner(
             pipeline,
@@ -193,7 +262,7 @@ class Engine:
             aside=shadow,
         )
         gatherer = Gatherer(pipeline.contract, sources, machinery.lookups)
-        return Serving(route, loaded, pipeline, joiner, gatherer)
+        return Serving(route, loaded, pipeline, joiner, gatherer, sources, others)
 
     def switch(self, serving: Serving) -> None:
         """Let a prepared version take over from the one in force."""
@@ -208,17 +277,41 @@ class Engine:
 
     def stop(self, model: str, finding: Finding) -> None:
         """Answer no more with the version in force, which was found wrong, until another route
-        takes over. What stands in its line is still answered."""
-        before = self._serving.pop(model, None)
+        takes over; its fallback answers in its place, where it has one. What stands in its line is
+        still answered."""
+        before = self._serving.get(model)
+        if before is not None:
+            self.stop_before(before, finding)
+
+    def stop_before(self, serving: Serving, finding: Finding) -> None:
+        """The same for a version that was found wrong before or after it took over."""
+        route = serving.route
+        self._stopped[route.model] = Stop(
+            epoch=route.epoch,
+            number=route.number,
+            fingerprint=route.fingerprint,
+            at_ns=self._machinery.clock.now_ns(),
+            finding=finding,
+            stands_in=serving.pipeline.falls_back,
+        )
+        if serving.pipeline.falls_back:
+            self.stand_in(serving, serving.others)
+            return
+        before = self._serving.pop(route.model, None)
         if before is not None:
             self._leave(before)
-            self._stopped[model] = Stop(
-                epoch=before.route.epoch,
-                number=before.route.number,
-                fingerprint=before.route.fingerprint,
-                at_ns=self._machinery.clock.now_ns(),
-                finding=finding,
-            )
+
+    def stand_in(self, serving: Serving, others: Others) -> None:
+        """Let the fallback of a stopped version answer, with these versions to ask."""
+        route = serving.route
+        stop = self._stopped[route.model]
+        why = f"v{stop.number} was stopped here: {stop.finding.words}"
+        alone = structs.replace(route, arms=())
+        instead = self._version(
+            serving.loaded, alone, serving.sources, others=others, without_model=why
+        )
+        self.switch(instead)
+        self._stopped[route.model] = stop
 
     def withdraw(self, model: str) -> None:
         """Stop answering for a model."""

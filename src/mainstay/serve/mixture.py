@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from msgspec import structs
 
-from mainstay.base.errors import MainstayError, Overloaded
+from mainstay.base.draws import draw
+from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, TooLate
 from mainstay.base.limits import SHADOW_ROWS_MAX, SHADOW_YIELDS_TO_ROWS
 from mainstay.contract.columns import MATRIX, take
 from mainstay.contract.model import (
@@ -35,8 +36,8 @@ from mainstay.judge.present import woven
 from mainstay.serve.join import Joiner, Tell, Told
 from mainstay.serve.model import Answer, Call, OwnIds, Row
 from mainstay.serve.pipeline import Pipeline
-from mainstay.serve.routes.assign import assign, shadowed
-from mainstay.serve.routes.model import Route
+from mainstay.serve.routes.assign import Chose, assign, is_held_out, nobody, shadowed
+from mainstay.serve.routes.model import Arm, Route
 
 MIXED = "mixed"
 """The arm of an answer whose rows were answered by several versions."""
@@ -59,12 +60,25 @@ class Version(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Missed:
-    """Rows that a shadow did not answer."""
+    """Rows that a version did not answer: a shadow, or one that somebody waited for."""
 
     route: Route
     rows: int
     why: str
-    """`dropped`: there was no time for them; `failed`: it could not."""
+    """`dropped`: a shadow had no time for them; `failed`: the model could not."""
+    arm: str = "shadow"
+    draws: tuple[float, ...] = ()
+    """The units' numbers, each once: they tell units apart and do not name them."""
+
+
+@dataclass(slots=True, frozen=True)
+class HeldOut:
+    """The units that are answered without the model, whatever the route."""
+
+    version: Version
+    share: float
+    unit: str
+    """The input that names a unit."""
 
 
 class Mixture:
@@ -74,35 +88,33 @@ class Mixture:
         self,
         route: Route,
         live: Version,
-        arms: Mapping[str, Version],
+        arms: Mapping[Arm, Version],
         missed: Callable[[Missed], None],
+        chose: Chose = nobody,
+        held_out: HeldOut | None = None,
     ) -> None:
-        """`route` has only those arms that are in force here; `arms` are they by fingerprint."""
+        """`route` has only those arms that are in force here, and `arms` a version for each;
+        `chose` says who went back."""
         self.route = route
+        self._chose = chose
+        self._held_out = held_out
         self._live = live
         self._arms = arms
         self._missed = missed
-        self._shadows = [(a, arms[a.fingerprint]) for a in route.arms if a.role == "shadow"]
+        self._shadows = [(arm, arms[arm]) for arm in route.arms if arm.role == "shadow"]
         self._names = live.pipeline.checker.names
 
     def submit(self, call: Call, tell: Tell) -> None:
         """Stand in the lines that the call's units are drawn to; `tell` is called once."""
-        if not self.route.unit:
-            unit = call.caller.name
-            self._send(self._drawn(unit), call, [unit] * call.rows, tell)
+        units = self._units(call, self.route.unit)
+        who = self._who(call, units)
+        rows_of: dict[int, list[int]] = {}
+        for row, version in enumerate(who):
+            rows_of.setdefault(id(version), []).append(row)
+        if len(rows_of) == 1:
+            self._send(who[0], call, units, tell)
             return
-        units = self._units(call)
-        known = {unit: self._drawn(unit) for unit in set(units)}
-        rows_of: dict[str, list[int]] = {}
-        for row, unit in enumerate(units):
-            rows_of.setdefault(known[unit].route.fingerprint, []).append(row)
-        versions = {version.route.fingerprint: version for version in known.values()}
-        if len(versions) == 1:
-            self._send(known[units[0]], call, units, tell)
-            return
-        parts = [
-            _Part(versions[mark], _part_of(call, rows), rows) for mark, rows in rows_of.items()
-        ]
+        parts = [_Part(who[rows[0]], _part_of(call, rows), rows) for rows in rows_of.values()]
         _refuse_bad(parts, call.rows)
         merging = _Merging(self._live.route, len(parts), tell)
         for part in parts:
@@ -113,28 +125,48 @@ class Mixture:
             except Overloaded as error:
                 tell_part(error)
 
-    def _drawn(self, unit: str) -> Version:
-        arm, _ = assign(self.route, unit)
-        return self._live if arm is None else self._arms[arm.fingerprint]
+    def _who(self, call: Call, units: list[str]) -> list[Version]:
+        """Who answers each row. Who is held out is held out of everything."""
+        known = {unit: self._drawn(unit) for unit in set(units)}
+        who = [known[unit] for unit in units]
+        held_out = self._held_out
+        if held_out is not None:
+            for row, unit in enumerate(self._units(call, held_out.unit)):
+                if is_held_out(self.route.model, unit, held_out.share):
+                    who[row] = held_out.version
+        return who
 
-    def _units(self, call: Call) -> list[str]:
+    def _drawn(self, unit: str) -> Version:
+        if not self.route.arms:
+            return self._live
+        arm, _ = assign(self.route, unit, self._chose)
+        return self._live if arm is None else self._arms[arm]
+
+    def _units(self, call: Call, name: str) -> list[str]:
+        """The unit of each row: the value of an input, or without a name the caller."""
+        if not name:
+            return [call.caller.name] * call.rows
         if MATRIX in call.inputs:
-            column = call.inputs[MATRIX][:, self._names.index(self.route.unit)]
+            column = call.inputs[MATRIX][:, self._names.index(name)]
         else:
-            column = call.inputs[self.route.unit]
+            column = call.inputs[name]
         return [unit_of(value) for value in column.tolist()]
 
     def _send(self, version: Version, call: Call, units: list[str], tell: Tell) -> None:
-        if version is not self._live or not self._shadows:
-            version.joiner.submit(call, tell)
-            return
-
-        def then_shadow(told: Told) -> None:
+        def then(told: Told) -> None:
             tell(told)
-            if isinstance(told, Answer):
+            if not isinstance(told, Answer):
+                self._note_failure(version, units, told)
+            elif version is self._live and self._shadows:
                 self._shadow(call, units, told)
 
-        version.joiner.submit(call, then_shadow)
+        version.joiner.submit(call, then)
+
+    def _note_failure(self, version: Version, units: list[str], error: MainstayError) -> None:
+        if isinstance(error, ModelFailed | TooLate):
+            draws = tuple({draw(self.route.salt, unit) for unit in units})
+            arm = version.pipeline.arm
+            self._missed(Missed(version.route, len(units), "failed", arm, draws))
 
     def _shadow(self, call: Call, units: list[str], answer: Answer) -> None:
         """Let the shadows answer what was answered."""
@@ -145,9 +177,9 @@ class Mixture:
             part = call if len(rows) == call.rows else _part_of(call, rows)
             ids = tuple(answer.ids[row] for row in rows)
             shadow = structs.replace(part, door="shadow", shadows=ids)
-            self._submit_shadow(version, shadow)
+            self._submit_shadow(version, shadow, [units[row] for row in rows])
 
-    def _submit_shadow(self, version: Version, call: Call) -> None:
+    def _submit_shadow(self, version: Version, call: Call, units: list[str]) -> None:
         behind = version.joiner.waiting_rows + call.rows > SHADOW_ROWS_MAX
         if behind or self._live.joiner.waiting_rows > SHADOW_YIELDS_TO_ROWS:
             self._missed(Missed(version.route, call.rows, "dropped"))
@@ -155,7 +187,7 @@ class Mixture:
 
         def tell(told: Told) -> None:
             if not isinstance(told, Answer):
-                self._missed(Missed(version.route, call.rows, "failed"))
+                self._note_failure(version, units, told)
 
         try:
             version.joiner.submit(call, tell)

@@ -23,7 +23,10 @@ from mainstay.base.files import write_whole
 from mainstay.base.ids import DecisionIds
 from mainstay.base.limits import CONNECTIONS_MAX
 from mainstay.journal.port import Spool
+from mainstay.serve.choices.follow import Choices
+from mainstay.serve.choices.make import Chooser
 from mainstay.serve.engine import Engine, Machinery
+from mainstay.serve.failures import Failures
 from mainstay.serve.follow import Follower, Loader
 from mainstay.serve.http.app import App, FindDecision
 from mainstay.serve.http.connection import Connections
@@ -76,6 +79,7 @@ class Worker:
         self._parts = parts
         self._models = ThreadPoolExecutor(8, thread_name_prefix="model")
         self._lookups = ThreadPoolExecutor(32, thread_name_prefix="lookup")
+        self._choices = Choices(settings.run_folder, parts.clock)
         self._engine = Engine(
             Machinery(
                 ids=parts.ids,
@@ -86,9 +90,11 @@ class Worker:
                 observe=self._observe,
                 announce=self._announce,
                 missed=self._missed,
+                chose=self._choices.of,
                 tally=parts.tally,
             )
         )
+        self._failures = Failures(parts.spool, parts.ids, parts.clock, settings.slot)
         findings = FindingEvents(parts.spool, parts.ids, parts.clock, settings.slot)
         self._follower = Follower(
             self._engine,
@@ -108,6 +114,7 @@ class Worker:
             parts.find_decision,
             self._render_metrics,
             Outcomes(parts.spool, parts.ids, parts.clock).record,
+            Chooser(self._choices, parts.spool.append, parts.ids, parts.clock),
         )
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 
@@ -122,7 +129,10 @@ class Worker:
 
     def _missed(self, missed: Missed) -> None:
         route = missed.route
-        self._parts.metrics.shadow_missed(route.model, route.number, missed.rows, missed.why)
+        if missed.arm == "shadow":
+            self._parts.metrics.shadow_missed(route.model, route.number, missed.rows, missed.why)
+        if missed.why == "failed":
+            self._failures.add(missed)
 
     def _render_metrics(self) -> bytes:
         others: list[bytes] = []
@@ -137,6 +147,7 @@ class Worker:
         metrics = self._parts.metrics
         metrics.in_flight = connections.in_flight
         metrics.waiting_rows = self._engine.waiting_rows
+        self._failures.record()
         metrics.tally_forgotten(self._parts.tally.forgotten)
         write_whole(self._metrics_file, metrics.snapshot())
 
@@ -148,6 +159,7 @@ class Worker:
             loop.add_signal_handler(number, _on_signal, stop)
         connections = Connections(self._app)
         ahead = asyncio.create_task(self._follower.look_ahead())
+        choosing = asyncio.create_task(self._choices.follow())
         following = asyncio.create_task(
             self._follower.follow(
                 local=self._settings.local, each_beat=lambda: self._beat(connections)
@@ -165,7 +177,7 @@ class Worker:
         gc.freeze()  # what is loaded by now lives as long as the process
         checking = asyncio.create_task(self._rounds.keep())
         await asyncio.wait({following, checking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        beside = (ahead, followed, checking)
+        beside = (ahead, followed, choosing, checking)
         for task in beside:
             task.cancel()
         await self._drain(server, connections)

@@ -5,10 +5,12 @@ thread, so that a server that starts is not kept waiting.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstay.serve.choices.keep import ChoiceKeeper
+from mainstay.serve.choices.model import rollouts_of
 from mainstay.serve.keeper import Duty
 from mainstay.wiring.folders import Places
 from mainstay.wiring.orders import OrderWriter
@@ -24,6 +26,9 @@ INBOX_EVERY_SECONDS = 0.5
 ROLLOUTS_EVERY_SECONDS = 1.0
 SEAL_EVERY_SECONDS = 2.0
 TIDY_EVERY_SECONDS = 600.0
+
+_CHOICES_KEPT_NS = 3600 * 1_000_000_000
+"""So long after its last choice a rollout may still be beginning, as far as this machine knows."""
 
 Say = Callable[[str], None]
 Open = Callable[[], "Workspace"]
@@ -60,14 +65,34 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
 
     duties = [
         Duty(FOLLOW_DUTY, FOLLOW_EVERY_SECONDS, writer.look),
+        Duty("keep the choices", FOLLOW_EVERY_SECONDS, _choices(writer, late)),
         Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, _rollouts(late, say), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
+        Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
     ]
     if writer.places.settings.inbox:
         look = _inbox(late, say)
         duties.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, look, gently=True))
     return duties
+
+
+def _choices(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    def in_force() -> Mapping[str, str]:
+        return rollouts_of(writer.routes)
+
+    return ChoiceKeeper(lambda: late().choices, in_force, writer.places.run).look
+
+
+def _forgetting(late: Open) -> Callable[[], None]:
+    """Once a rollout is over, nobody needs to know who chose what in it."""
+
+    def forget() -> None:
+        stores = late()
+        in_force = rollouts_of(stores.chain.all_current())
+        stores.choices.forget(in_force, stores.clock.now_ns() - _CHOICES_KEPT_NS)
+
+    return forget
 
 
 def _rollouts(late: Open, say: Say) -> Callable[[], None]:

@@ -11,20 +11,37 @@ Light on purpose: a server answers nobody before its keeper has looked once.
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from mainstay.access.model import Key
-from mainstay.base.errors import MainstayError, StorageFailed
+from mainstay.base.errors import MainstayError, NotFound, StorageFailed
 from mainstay.base.files import Stamp, stamp_of, write_whole
-from mainstay.serve.routes.model import ORDERS_FILE, Order, Orders, Route
+from mainstay.bundle.model import MANIFEST_FILE
+from mainstay.contract.fallbacks import FallbackModel, FallbackStep, models_among
+from mainstay.serve.routes.model import ORDERS_FILE, Order, Orders, Route, StandIn
 from mainstay.wiring.stores import Stores
 
 _KEPT_PER_MODEL = 3
 _KEPT_NS = 3600 * 1_000_000_000
 """So long after its last use a version is kept: somebody may be about to deploy it."""
 _FINGERPRINT_LENGTH = 64
+
+class _Judge(msgspec.Struct, frozen=True):
+    fallback: tuple[FallbackStep, ...] = ()
+
+
+class _Contract(msgspec.Struct, frozen=True):
+    judge: _Judge = _Judge()
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """Of a manifest what orders are about."""
+
+    contract: _Contract
+
 
 Bring = Callable[[str], Path]
 """Unpacks the version of a fingerprint on this machine, every byte checked; returns its folder."""
@@ -46,6 +63,8 @@ class OrderWriter:
         self._keys: tuple[Key, ...] = ()
         self._stamp: Stamp | None = None
         self._known = False
+        self._versions: dict[tuple[str, int], StandIn] = {}
+        self._read_steps: dict[str, dict[str, FallbackModel]] = {}
         self._start_from_last()
 
     def _start_from_last(self) -> None:
@@ -57,6 +76,11 @@ class OrderWriter:
         self._orders = {order.route.model: order for order in last.orders}
         self._keys = last.keys
         self._known = True
+
+    @property
+    def routes(self) -> list[Route]:
+        """What is in force on this machine."""
+        return [order.route for order in self._orders.values()]
 
     def first(self) -> None:
         """Look once, whatever comes of it: where the database is away, what was in force last is
@@ -72,12 +96,13 @@ class OrderWriter:
         """Write the orders anew if the routes or the keys changed, or the file is not ours."""
         routes = self._stores.chain.all_current()
         keys = tuple(key for key in self._stores.all_keys() if key.revoked_at_ns is None)
+        in_force = {route.model: route for route in routes}
         failed: list[str] = []
         orders: dict[str, Order] = {}
         for route in routes:
             known = self._orders.get(route.model)
             try:
-                orders[route.model] = self._order(route, known, failed)
+                orders[route.model] = self._order(route, known, failed, in_force)
             except MainstayError as error:
                 failed.append(f"{route.model} v{route.number}: {error.message}")
                 if known is not None:
@@ -95,7 +120,9 @@ class OrderWriter:
         except FileNotFoundError:
             return False
 
-    def _order(self, route: Route, known: Order | None, failed: list[str]) -> Order:
+    def _order(
+        self, route: Route, known: Order | None, failed: list[str], routes: Mapping[str, Route]
+    ) -> Order:
         """The route with the folders of its versions; without the live one there is no order,
         without an arm there is, and the live version answers for it until it can be had."""
         before = known.folders if known is not None else {}
@@ -105,7 +132,49 @@ class OrderWriter:
                 folders[arm.fingerprint] = self._folder(arm.fingerprint, before)
             except MainstayError as error:
                 failed.append(f"{route.model} v{arm.number} ({arm.role}): {error.message}")
-        return Order(route=route, folders=folders)
+        marks = tuple(folders)
+        fallbacks = self._fallbacks(route, [folders[mark] for mark in marks], routes)
+        for key, found in list(fallbacks.items()):
+            try:
+                folders[found.fingerprint] = self._folder(found.fingerprint, before)
+            except MainstayError as error:
+                del fallbacks[key]
+                failed.append(f"fallback {key} of {route.model}: {error.message}")
+        return Order(route=route, folders=folders, fallbacks=fallbacks)
+
+    def _fallbacks(
+        self, route: Route, folders: list[str], routes: Mapping[str, Route]
+    ) -> dict[str, StandIn]:
+        """What the fallback steps of these versions come to now; what is not there is left out."""
+        found: dict[str, StandIn] = {}
+        for folder in folders:
+            for key, step in self._steps(folder).items():
+                if key in found:
+                    continue
+                if step.version is not None:
+                    with suppress(NotFound):
+                        found[key] = self._numbered(step.model, step.version)
+                elif step.model in routes:
+                    live = routes[step.model]
+                    found[key] = StandIn(number=live.number, fingerprint=live.fingerprint)
+        return {key: each for key, each in found.items() if each.fingerprint != route.fingerprint}
+
+    def _numbered(self, model: str, number: int) -> StandIn:
+        """A version by its number, which never means another one."""
+        known = self._versions.get((model, number))
+        if known is None:
+            mark = self._stores.registry.find(model, number).fingerprint
+            known = self._versions[model, number] = StandIn(number=number, fingerprint=mark)
+        return known
+
+    def _steps(self, folder: str) -> dict[str, FallbackModel]:
+        """The models that a version falls back on, read from its folder once."""
+        known = self._read_steps.get(folder)
+        if known is None:
+            data = (Path(folder) / MANIFEST_FILE).read_bytes()
+            chain = msgspec.json.decode(data, type=_Manifest).contract.judge.fallback
+            known = self._read_steps[folder] = models_among(chain)
+        return known
 
     def _folder(self, fingerprint: str, before: Mapping[str, str]) -> str:
         folder = before.get(fingerprint)

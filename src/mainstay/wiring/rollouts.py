@@ -6,9 +6,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
+
+from msgspec import structs
 
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.base.ids import new_incarnation
+from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.bundle.model import Version
 from mainstay.contract.model import Contract, NumberOutput, VectorOutput
 from mainstay.contract.shares import share
@@ -20,11 +24,13 @@ from mainstay.release.rollout.controllers import begin
 from mainstay.release.rollout.drive import Driver, going_on
 from mainstay.release.rollout.evidence import JournalEvidence
 from mainstay.release.rollout.experiments import HALF
-from mainstay.release.rollout.model import Plan, Record, Side, Strategy
+from mainstay.release.rollout.model import Evidence, Plan, Record, Rollout, Side, Strategy
+from mainstay.serve.mixture import why_not
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
 Say = Callable[[str], None]
+_DAY_NS: Final = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,21 @@ class Wanted:
     strategy: Strategy | None = None
     steps: tuple[str, ...] = ()
     bake: str = ""
+    until: str = ""
+    """How long people may go back."""
+    tell: str = ""
+    """What they are told that changed."""
+
+
+_USED: Final[Mapping[Strategy, tuple[str, ...]]] = {
+    "canary": ("steps", "bake"),
+    "gradual": ("steps", "bake"),
+    "shadow": ("bake",),
+    "ab": ("bake",),
+    "bandit": ("bake",),
+    "opt_back": ("until", "tell"),
+}
+"""Strategy to what can be asked for with it."""
 
 
 def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strategy:
@@ -42,7 +63,8 @@ def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strat
     if workspace.chain.current(version.model) is None:
         if asked not in {None, "direct"}:
             raise InvalidUsage(
-                f"nothing answers for {version.model} yet that a {asked} could compare with",
+                f"nothing answers for {version.model} yet that could be compared with, or gone "
+                "back to",
                 field="strategy",
                 got=asked,
                 expected="--strategy direct for the first version",
@@ -55,16 +77,15 @@ def strategy_of(workspace: Workspace, version: Version, wanted: Wanted) -> Strat
 
 def _without_effect(wanted: Wanted, strategy: Strategy) -> Strategy:
     """The strategy, once nothing was asked for that it does not have."""
-    idle = {
-        "direct": ("steps", "bake"), "shadow": ("steps",), "ab": ("steps",), "bandit": ("steps",)
-    }.get(strategy, ())  # fmt: skip
-    for name in idle:
-        if getattr(wanted, name):
+    used = _USED.get(strategy, ())
+    for name in ("steps", "bake", "until", "tell"):
+        if getattr(wanted, name) and name not in used:
+            others = [each for each, names in _USED.items() if name in names]
             raise InvalidUsage(
                 f"--{name} has no effect here: {strategy} has no {name}",
                 field=name,
                 got=str(getattr(wanted, name)),
-                expected=f"--strategy canary or gradual, or no --{name}",
+                expected=f"--strategy {' or '.join(others)}, or no --{name}",
             )
     return strategy
 
@@ -97,6 +118,10 @@ def start_rollout(
     _alone(workspace, version)
     contract = _contract(workspace, version.fingerprint)
     plan = _plan(contract, version, current, wanted, (who, wish.reason))
+    if plan.strategy == "opt_back":
+        _offer_way_back(workspace, contract, plan)
+        until_ns = workspace.clock.now_ns() + _until_ns(contract, wanted)
+        plan = structs.replace(plan, until_ns=until_ns)
     verdict = workspace.gate(version.model, version.number, wish=wish, actor=who)
     if verdict.epoch != current.epoch:
         raise _moved(version, workspace.chain.current(version.model) or current)
@@ -124,8 +149,15 @@ def _plan(
     release = contract.release
     strategy = wanted.strategy or release.strategy
     steps = tuple(share(text) for text in wanted.steps or release.steps)
-    if strategy == "shadow":
+    if strategy in {"shadow", "opt_back"}:
         steps = (1.0,)
+    if strategy == "shadow" and not share(release.shadow):
+        raise InvalidUsage(
+            "a shadow of 0 % sees nothing",
+            field="release.shadow",
+            got=release.shadow,
+            expected="100 %, or less to spare, in the contract; or another strategy",
+        )
     if strategy in {"ab", "bandit"}:
         _comparable(contract, strategy)
         steps = (HALF, 1.0)
@@ -154,7 +186,50 @@ def _plan(
         decide_ns=duration_ns(release.decide_by),
         floor=share(release.floor),
         share_by=release.share_by,
+        shadow=share(release.shadow),
+        tell=wanted.tell or release.notes,
     )
+
+
+def _offer_way_back(workspace: Workspace, contract: Contract, plan: Plan) -> None:
+    """Refuse a way back that people could not take, or would not know of."""
+    if not plan.tell.strip():
+        raise InvalidUsage(
+            "people who may go back must be told what changed",
+            field="tell",
+            expected='`--tell "It knows more countries."`, or `notes` under `release` in the '
+            "contract",
+        )
+    if len(plan.tell) > WORDS_MAX_CHARACTERS:
+        raise InvalidUsage(
+            f"what people are told is longer than {WORDS_MAX_CHARACTERS} characters",
+            field="tell",
+            got=len(plan.tell),
+            expected=f"at most {WORDS_MAX_CHARACTERS} characters",
+        )
+    before = _contract(workspace, plan.current.fingerprint)
+    why = why_not(contract, before, plan.unit)
+    if why:
+        raise InvalidUsage(
+            f"{plan.current} could not answer beside {plan.candidate}: {why}",
+            field="strategy",
+            got="opt_back",
+            expected="--strategy direct, or a version with the same inputs and form of output",
+        )
+
+
+def _until_ns(contract: Contract, wanted: Wanted) -> int:
+    """How long people may go back."""
+    text = wanted.until or contract.release.opt_back_until
+    period_ns = duration_ns(text)
+    if not _DAY_NS // 86_400 <= period_ns <= 365 * _DAY_NS:
+        raise InvalidUsage(
+            f"people cannot go back for {text}",
+            field="until",
+            got=text,
+            expected="a time from 1s to 365d, such as 14d",
+        )
+    return period_ns
 
 
 def _comparable(contract: Contract, strategy: Strategy) -> None:
@@ -192,13 +267,21 @@ class RolloutKeeper:
             return _contract(workspace, fingerprint)
 
         evidence = JournalEvidence(
-            workspace.journal.query,
+            workspace.journal,
             contract_of,
             workspace.clock.now_ns,
         )
+
+        def look(rollout: Rollout, newest: Route | None) -> Evidence:
+            plan = rollout.plan
+            if plan.strategy != "opt_back":
+                return evidence.look(rollout, newest)
+            back = workspace.choices.went_back(plan.model, plan.salt)
+            return Evidence(newest=newest, went_back=back)
+
         holder = f"{socket.gethostname()} {os.getpid()} {new_incarnation():08x}"
         self._driver = Driver(
-            workspace.rollouts, _ToldChain(workspace), evidence.look, workspace.clock, holder, say
+            workspace.rollouts, _ToldChain(workspace), look, workspace.clock, holder, say
         )
         self._one_at_a_time = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""The stores of a workspace that say what is in force: its routes and its keys.
+"""The stores of a workspace that say what is in force: its routes, its keys, and who went back.
 
 Light on purpose: a server answers nobody before its keeper has looked into these once.
 """
@@ -13,13 +13,17 @@ from mainstay.access.port import KeyStore
 from mainstay.access.sql import SqlKeyStore
 from mainstay.base.clock import SystemClock
 from mainstay.bundle.database import open_engine
+from mainstay.bundle.port import Registry
+from mainstay.bundle.sql import SqlRegistry
+from mainstay.serve.choices.port import ChoiceStore
+from mainstay.serve.choices.sql import SqlChoiceStore
 from mainstay.serve.routes.port import RouteChain
 from mainstay.serve.routes.sql import SqlRouteChain
 from mainstay.wiring.folders import Places
 
 
 class Stores:
-    """Routes and keys of one workspace, opened when they are first asked for."""
+    """Routes, keys and choices of one workspace, opened when they are first asked for."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -33,6 +37,16 @@ class Stores:
     def chain(self) -> RouteChain:
         """Routes; appending here tells no journal: a workspace's `deploy` and `rollback` do."""
         return SqlRouteChain(self._engine, self.clock)
+
+    @cached_property
+    def choices(self) -> ChoiceStore:
+        """Who went back to the version before, where people may."""
+        return SqlChoiceStore(self._engine, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Versions by number."""
+        return SqlRegistry(self._engine, self.clock)
 
     @cached_property
     def keys(self) -> KeyStore:

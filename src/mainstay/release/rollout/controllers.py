@@ -2,14 +2,18 @@
 
     direct    one step to 100 %
     shadow    beside the current version, unseen, for the bake time; then 100 %, or nothing
-    canary    step by step; back at proven harm; a step waits until the next one's cost is bounded
+    canary    step by step, and unseen beside the current version, so that each outcome judges
+              both; back at proven harm; a step waits until the next one's cost is bounded
     gradual   step by step as time passes; back at proven harm, but doubt does not stop it
     ab        half and half until a difference is shown, or its planned size or time is reached
     bandit    shares that follow what is learned, until one version is proven the best
+    opt_back  100 % at once, and whoever wants may go back to the old version until a day
 
 Promises that a step is only ever taken from the route it knows of: when somebody else changed the
 route, the rollout ends as overtaken and touches nothing. Reads no clock, store or chain.
 """
+
+from typing import Literal
 
 from msgspec import structs
 
@@ -17,7 +21,16 @@ from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.finding import Finding, worst
 from mainstay.release.rollout.compare import compare, compare_shadow
 from mainstay.release.rollout.experiments import Choice, decide, is_due, is_experiment, outline
-from mainstay.release.rollout.model import Evidence, Pending, Plan, Rollout, Side, Status
+from mainstay.release.rollout.model import (
+    Evidence,
+    Pending,
+    Plan,
+    Rollout,
+    Side,
+    Status,
+    spoken,
+)
+from mainstay.release.rollout.opt_back import is_over, sunset, way_back
 from mainstay.serve.routes.model import Arm, Draft, Route
 
 
@@ -37,6 +50,8 @@ def step(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
         return overtaken(rollout, seen.newest, now_ns)
     if rollout.step < 0:
         return _take_step(rollout, 0)
+    if rollout.plan.strategy == "opt_back":
+        return _wait_for_sunset(rollout, seen, now_ns)
     if is_experiment(rollout.plan):
         if not is_due(rollout, now_ns):
             return rollout
@@ -55,7 +70,7 @@ def step(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
     left_ns = rollout.since_ns + rollout.plan.bake_ns - now_ns
     if left_ns > 0:
         return structs.replace(
-            looked, status="running", words=f"{_duration(left_ns)} left of this step"
+            looked, status="running", words=f"{spoken(left_ns)} left of this step"
         )
     if worst(findings) == "unsure" and rollout.plan.strategy != "gradual":
         return structs.replace(looked, status="paused", words=_doubts(findings))
@@ -121,6 +136,17 @@ def _follow(rollout: Rollout, choice: Choice) -> Rollout:
             return structs.replace(looked, status="running", words=choice.words)
 
 
+def _wait_for_sunset(rollout: Rollout, seen: Evidence, now_ns: int) -> Rollout:
+    """The rollout while people may go back, and the way back closed once the day has come."""
+    plan = rollout.plan
+    finding, words = sunset(rollout, seen, now_ns)
+    looked = structs.replace(rollout, findings=(finding,), words=words)
+    if is_over(rollout, now_ns):
+        return _append(looked, _alone(plan, plan.candidate, f"opt_back finished: {words}"),
+                       "finished", 1)  # fmt: skip
+    return looked
+
+
 def _share_after(rollout: Rollout) -> float:
     steps = rollout.plan.steps
     return steps[rollout.step + 1] if rollout.step + 1 < len(steps) else 1.0
@@ -131,6 +157,8 @@ def _take_step(rollout: Rollout, place: int) -> Rollout:
     last = place >= len(plan.steps) - 1
     if plan.strategy == "shadow" and place == 0:
         return _append(rollout, _draft(plan, "shadow beside it", shadow=True), "running", 0)
+    if plan.strategy == "opt_back":
+        return _append(rollout, way_back(plan, _actor(plan)), "running", 0)
     if last or plan.strategy in {"direct", "shadow"}:
         reason = f"{plan.strategy} finished" + (f": {plan.reason}" if plan.reason else "")
         return _append(rollout, _alone(plan, plan.candidate, reason), "finished", place)
@@ -167,19 +195,24 @@ def _append(rollout: Rollout, draft: Draft, status: Status, place: int) -> Rollo
 
 def _draft(plan: Plan, words: str, *, share: float = 1.0, shadow: bool = False) -> Draft:
     """The current version with the candidate beside it."""
-    arm = Arm(
-        role="shadow" if shadow else "share",
-        number=plan.candidate.number,
-        fingerprint=plan.candidate.fingerprint,
-        share=share,
-    )
+    candidate = plan.candidate
+
+    def arm(role: Literal["share", "shadow"], part: float) -> Arm:
+        return Arm(
+            role=role, number=candidate.number, fingerprint=candidate.fingerprint, share=part
+        )
+
+    arms = (arm("shadow", plan.shadow),) if shadow else (arm("share", share),)
+    if plan.strategy == "canary" and plan.shadow:
+        # What the current version answers is answered by both, so each outcome judges both.
+        arms = (*arms, arm("shadow", plan.shadow))
     return Draft(
         model=plan.model,
         number=plan.current.number,
         fingerprint=plan.current.fingerprint,
         actor=_actor(plan),
         reason=f"{plan.strategy} of {plan.candidate}, {words}",
-        arms=(arm,),
+        arms=arms,
         salt=plan.salt,
         unit=plan.unit,
     )
@@ -197,11 +230,3 @@ def _doubts(findings: tuple[Finding, ...]) -> str:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.4g} %"
-
-
-def _duration(nanoseconds: int) -> str:
-    seconds = -(-nanoseconds // 1_000_000_000)
-    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{-(-seconds // length)} {unit}"
-    return f"{seconds} s"

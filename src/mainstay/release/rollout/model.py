@@ -14,7 +14,7 @@ from mainstay.release.rollout.sharing import Rule
 from mainstay.release.rollout.statistics import Pairs, Stratum
 from mainstay.serve.routes.model import Draft, Route
 
-Strategy = Literal["direct", "shadow", "canary", "gradual", "ab", "bandit"]
+Strategy = Literal["direct", "shadow", "canary", "gradual", "ab", "bandit", "opt_back"]
 Status = Literal["running", "paused", "finished", "kept", "rolled back", "overtaken"]
 """`kept`: a test ended, and the current version stays."""
 ACTIVE: tuple[Status, ...] = ("running", "paused")
@@ -53,6 +53,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     floor: float = 0.05
     """The least share of each version of a bandit."""
     share_by: Rule = "thompson"
+    shadow: float = 1.0
+    """The part of the units that the candidate of a canary also answers unseen, beside the current
+    version; of a shadow too."""
+    until_ns: int = 0
+    """When people can no longer go back to the current version, where they may."""
+    tell: str = ""
+    """What they are told that changed."""
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +104,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         """The candidate's share now."""
         if self.status == "finished":
             return 1.0
+        if self.plan.strategy == "opt_back" and self.active:
+            return float(self.step >= 0)
         unseen = not self.active or self.plan.strategy == "shadow"
         return 0.0 if unseen else self.shares.get(self.epoch, 0.0)
 
@@ -108,21 +117,34 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     newest: Route | None
     """The entry of the chain that is in force."""
     withheld: tuple[Stratum, ...] = ()
-    """By step: units whose answer was withheld are the bad ones."""
+    """By step: units that got no answer, because it failed or was withheld, are the bad ones."""
     outcomes: tuple[Stratum, ...] = ()
     """By step: units whose answer proved wrong are the bad ones."""
     answers: Pairs = Pairs()
-    """With a shadow: units to which both answered the same (`same`), or not (`worse`)."""
+    """Where a shadow ran: whether both answered the same (`same`), or not (`worse`)."""
+    unanswered: Pairs = Pairs()
+    """Where a shadow ran: who of the two had no answer."""
     paired: Pairs = Pairs()
-    """With a shadow: who of the two was right."""
+    """Where a shadow ran: who of the two was right."""
     candidate_rows: int = 0
     current_rows: int = 0
     candidate_ns: float = 0.0
     """Median time of a row in a run of the candidate."""
     current_ns: float = 0.0
     decisions: int = 0
+    went_back: int = 0
+    """Units that chose the old version, where they may."""
     comparable: bool = True
     """Whether an outcome says of this model's answers that they are right or wrong."""
+
+
+def spoken(nanoseconds: int) -> str:
+    """A duration for people, rounded up."""
+    seconds = -(-nanoseconds // 1_000_000_000)
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{-(-seconds // length)} {unit}"
+    return f"{seconds} s"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

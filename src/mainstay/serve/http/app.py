@@ -11,7 +11,7 @@ there. Only what has to wait for something else (a look-up, an old decision) bec
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,24 +20,29 @@ import msgspec
 from mainstay.access.model import authorise
 from mainstay.base.clock import Clock
 from mainstay.base.errors import Failed, InvalidRequest, MainstayError, NotReady, StorageFailed
-from mainstay.base.ids import parse_decision_id
 from mainstay.contract.columns import Columns
+from mainstay.judge.limits import limits_of
+from mainstay.serve.choices.make import Chooser
 from mainstay.serve.engine import Engine, Serving
 from mainstay.serve.follow import Follower
 from mainstay.serve.http.connection import Respond, refuse
 from mainstay.serve.http.doors import DoorTable
+from mainstay.serve.http.feedback import Feedback, FindDecision, RecordOutcome
 from mainstay.serve.http.openapi import openapi
 from mainstay.serve.http.request import Heads, Reply, Request, Target, resolve
+from mainstay.serve.http.wire.choice import (
+    choice_answer,
+    parse_choice,
+    told,
+    unit_asked,
+    unit_meant,
+)
 from mainstay.serve.http.wire.model import Parsed
 from mainstay.serve.http.wire.oip import server_metadata
-from mainstay.serve.http.wire.outcome import check_label, outcome_answer, parse_outcome
 from mainstay.serve.join import Told
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Answer, Call
 
-FindDecision = Callable[[str], Awaitable[bytes]]
-RecordOutcome = Callable[[str, str, str, str | float], str]
-"""Keeps the outcome of a decision (model, caller, decision, label); returns the event's id."""
 Write = Callable[[Answer], Reply]
 
 
@@ -82,6 +87,7 @@ class App:
         find_decision: FindDecision,
         render_metrics: Callable[[], bytes],
         record_outcome: RecordOutcome,
+        chooser: Chooser,
     ) -> None:
         self._engine = engine
         self._follower = follower
@@ -89,18 +95,24 @@ class App:
         self._clock = clock
         self._find_decision = find_decision
         self._render_metrics = render_metrics
-        self._record_outcome = record_outcome
+        self._chooser = chooser
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._defects: set[tuple[str, int]] = set()
+        feedback = Feedback(engine, find_decision, record_outcome, clock)
         self._handlers: dict[str, Handler] = {
             "infer": self._infer,
             "decide": self._decide,
             "invocations": self._invocations,
             "features": self._features,
             "decision": self._decision,
-            "outcome": self._outcome,
+            "outcome": feedback.outcome,
+            "report": feedback.report,
+            "undo": feedback.undo,
+            "choice": self._choice,
+            "choose": self._choice,
+            "about": self._list,
             "index": self._about,
             "server": self._about,
             "live": self._about,
@@ -109,6 +121,7 @@ class App:
             "model": self._model,
             "model-ready": self._model,
             "model-config": self._model,
+            "limits": self._model,
             "repository": self._list,
             "models": self._list,
             "metrics": self._measure,
@@ -253,10 +266,12 @@ class App:
         return self._call(request, parsed, write)
 
     def _decide(self, request: Request, body: bytes) -> Outcome | Coroutine[Any, Any, Outcome]:
-        door = self._doors.of(_serving(request)).decide
+        serving = _serving(request)
+        door = self._doors.of(serving).decide
         parsed = door.parse(body)
+        changed = told(self._chooser.news(serving.route))
         return self._call(
-            request, parsed, lambda answer: (200, door.encode(answer, parsed), [JSON])
+            request, parsed, lambda answer: (200, door.encode(answer, parsed, changed), [JSON])
         )
 
     def _invocations(self, request: Request, body: bytes) -> Outcome | Coroutine[Any, Any, Outcome]:
@@ -313,21 +328,21 @@ class App:
         authorise(request.caller, msgspec.json.decode(content)["model"])
         return 200, content, [JSON]
 
-    async def _outcome(self, request: Request, body: bytes) -> Reply:
-        """What the world said of a decision, answered once it is recorded."""
-        decision = request.target.name
-        parse_decision_id(decision)
-        said = parse_outcome(body)
-        model = said.model
-        assert request.caller is not None
-        if not model:
-            model = msgspec.json.decode(await self._find_decision(decision))["model"]
-        authorise(request.caller, model)
-        serving = self._engine.find(model)
-        contracts = [version.pipeline.contract for version in serving.versions.values()]
-        label = check_label(said.label, contracts)
-        event = self._record_outcome(model, request.caller.name, decision, label)
-        return 200, outcome_answer(event, decision, model, label), [JSON]
+    def _choice(self, request: Request, body: bytes) -> Reply:
+        """Which version a unit chose, or chooses now."""
+        serving, caller = _serving(request), request.caller
+        assert caller is not None
+        route, pipeline = serving.route, serving.pipeline
+        news = self._chooser.open_in(route)
+        choosing = request.target.kind == "choose"
+        said = parse_choice(body) if choosing else None
+        unit = said.unit if said else unit_asked(request.query, pipeline.contract, route.unit)
+        meant = unit_meant(unit, pipeline.contract, pipeline.checker, route.unit, caller.name)
+        if said is None:
+            which = self._chooser.chosen(route, meant)
+            return 200, choice_answer(route, news, meant, which), [JSON]
+        event = self._chooser.choose(route, caller.name, meant, said.version)
+        return 200, choice_answer(route, news, meant, said.version, event), [JSON]
 
     def _about(self, request: Request, body: bytes) -> Reply:
         """What anybody may know: that the server is there, ready, and where to go on."""
@@ -357,8 +372,12 @@ class App:
                 return 200 if ready else 503, content, [JSON]
             case "model-config":
                 return 200, door.configuration(number), [JSON]
+            case "limits":
+                found = limits_of(serving.loaded.manifest, number)
+                return 200, msgspec.json.encode(found), [JSON]
             case _:
-                return 200, door.metadata(_numbers(serving)), [JSON]
+                changed = told(self._chooser.news(serving.route))
+                return 200, door.metadata(_numbers(serving), changed), [JSON]
 
     def _list(self, request: Request, body: bytes) -> Reply:
         """The models that a caller was granted, in our words or in those of the protocol."""
@@ -371,18 +390,24 @@ class App:
                 for model, s in reached.items()
             ]
             return 200, msgspec.json.encode(index), [JSON]
-        models = [
-            {
-                "model": model,
-                "about": serving.pipeline.contract.about,
-                "version": serving.route.number,
-                "fingerprint": serving.route.fingerprint,
-                "decide": f"/models/{model}/decide",
-                "infer": f"/v2/models/{model}/infer",
-            }
-            for model, serving in reached.items()
-        ]
+        if request.target.kind == "about":
+            return 200, msgspec.json.encode(self._entry(_serving(request))), [JSON]
+        models = [self._entry(serving) for serving in reached.values()]
         return 200, msgspec.json.encode({"models": models}), [JSON]
+
+    def _entry(self, serving: Serving) -> dict[str, Any]:
+        """What is said of a model among others, or of it alone."""
+        model, route = serving.route.model, serving.route
+        entry: dict[str, Any] = {
+            "model": model,
+            "about": serving.pipeline.contract.about,
+            "version": route.number,
+            "fingerprint": route.fingerprint,
+            "decide": f"/models/{model}/decide",
+            "infer": f"/v2/models/{model}/infer",
+        }
+        changed = told(self._chooser.news(route))
+        return entry if changed is None else entry | {"changed": changed}
 
     def _reached(self, request: Request) -> dict[str, Serving]:
         assert request.caller is not None

@@ -24,6 +24,15 @@ from mainstay.contract.model import (
     Vector,
 )
 from mainstay.contract.schema import answer_schema, context_schema, inputs_schema
+from mainstay.serve.http.openapi_choice import CHANGED, CHOICE, CHOSEN, UNIT_ASKED
+from mainstay.serve.http.openapi_feedback import (
+    OUTCOME,
+    OUTCOME_KEPT,
+    REPORT,
+    REPORT_KEPT,
+    UNDO,
+    UNDONE,
+)
 from mainstay.serve.http.wire.oip_answer import output_tensors
 from mainstay.serve.http.wire.tensors import NUMBERS, datatypes_of
 
@@ -43,8 +52,14 @@ _ERRORS: Final = {
     "504": "The answer did not come before the contract's deadline.",
 }
 _TEXT_ID: Final[Schema] = {"type": "string", "maxLength": REQUEST_ID_MAX_CHARACTERS}
+_STATUSES_IN_WORDS: Final = (
+    "`answered`: the answer may be used. `asked`: it comes with a question, in `words`, that a "
+    "person must say yes to. `options`: no answer, but a choice of them, likeliest first. `held`: "
+    "nothing is told before a person released it. `fallback`: the answer may be used; it is not "
+    "the model's own. `declined`: there is no answer, and `words` say so."
+)
 _ARM: Final[Schema] = {
-    "enum": ["live", "share", "named", "mixed"],
+    "enum": ["live", "share", "opt_back", "held_out", "named", "mixed"],
     "description": "The part that the version which answered has in a rollout.",
 }
 
@@ -112,6 +127,22 @@ def _model_paths(model: str, contract: Contract) -> Schema:
             )
         },
         f"/models/{model}/invocations": {"post": invocations},
+        f"/models/{model}": {"get": _get(f"about_{model}", "What is said of the model.")},
+        f"/models/{model}/choice": {
+            "get": {
+                **_get(f"choice_{model}", "Which version a unit chose.", CHOSEN),
+                "parameters": [UNIT_ASKED],
+            },
+            "post": _recorded(
+                f"choose_{model}",
+                "Go back to the version before, while one may, or come again.",
+                CHOICE,
+                CHOSEN,
+            ),
+        },
+        f"/models/{model}/limits": {
+            "get": _get(f"limits_{model}", "What it can and cannot do, in plain words.")
+        },
         f"/v2/models/{model}/infer": {"post": infer},
         f"/v2/models/{model}": {"get": _get(f"metadata_{model}", "What it takes and answers.")},
         f"/v2/models/{model}/ready": {"get": _get(f"ready_{model}", "Whether it answers.")},
@@ -204,7 +235,14 @@ def _model_schemas(model: str, contract: Contract) -> Schema:
         f"{model}.DecideAnswer": {
             "oneOf": [
                 _ref(f"{model}.Decision"),
-                _object({"rows": _rows(_ref(f"{model}.Decision")), "request": _TEXT_ID}, ["rows"]),
+                _object(
+                    {
+                        "rows": _rows(_ref(f"{model}.Decision")),
+                        "request": _TEXT_ID,
+                        "changed": CHANGED,
+                    },
+                    ["rows"],
+                ),
             ]
         },
         f"{model}.Features": {"oneOf": [features, _object({"rows": _rows(features)}, ["rows"])]},
@@ -234,9 +272,19 @@ def _decision_schema(contract: Contract) -> Schema:
         **{key: rule for key, rule in decision["properties"].items() if key != "say"},
         "model": {"const": contract.model},
         "arm": _ARM,
-        "words": {"type": "string", "description": "For a person, when there is no answer."},
-        "reason": {"type": "string", "description": "Why there is no answer."},
+        "status": {**decision["properties"]["status"], "description": _STATUSES_IN_WORDS},
+        "words": {
+            "type": "string",
+            "description": "For a person: why there is no answer, or the question that comes with "
+            "it; empty where the answer speaks for itself.",
+        },
+        "reason": {
+            "type": "string",
+            "description": "Why the model's answer is not told as it is, and for `fallback` which "
+            "step answers in its place.",
+        },
         "request": _TEXT_ID,
+        "changed": CHANGED,
     }
     return decision
 
@@ -398,29 +446,6 @@ _DECISION_ID: Final[Schema] = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[0-9a-f]{28}$"},
 }
-_OUTCOME_LABEL: Final[Schema] = {
-    "type": ["string", "number"],
-    "description": "A class or an item of the model, or the number that was right.",
-}
-_OUTCOME: Final = _object(
-    {
-        "label": _OUTCOME_LABEL,
-        "model": {
-            "type": "string",
-            "description": "The decision's model, where it is known: spares a look-up.",
-        },
-    },
-    ["label"],
-)
-_OUTCOME_KEPT: Final = _object(
-    {
-        "id": {"type": "string"},
-        "decision": {"type": "string"},
-        "model": {"type": "string"},
-        "label": _OUTCOME_LABEL,
-    },
-    ["id", "decision", "model", "label"],
-)
 _SERVER_PATHS: Final[Schema] = {
     "/v2": {"get": _get("server", "What this server is.")},
     "/v2/health/live": {"get": _get("live", "Whether the process runs.")},
@@ -432,10 +457,14 @@ _SERVER_PATHS: Final[Schema] = {
             "parameters": [_DECISION_ID],
         }
     },
-    "/decisions/{id}/outcome": {
-        "post": {
-            **_recorded("outcome", "What the world said of a decision.", _OUTCOME, _OUTCOME_KEPT),
-            "parameters": [_DECISION_ID],
+    **{
+        f"/decisions/{{id}}/{said}": {
+            "post": {**_recorded(said, words, body, kept), "parameters": [_DECISION_ID]}
         }
+        for said, words, body, kept in (
+            ("outcome", "What the world said of a decision.", OUTCOME, OUTCOME_KEPT),
+            ("report", "That an answer was wrong or harmful.", REPORT, REPORT_KEPT),
+            ("undo", "Take back what followed from a decision.", UNDO, UNDONE),
+        )
     },
 }

@@ -44,6 +44,7 @@ _OF_MODEL = {
     "decide": ("decide", "POST"),
     "features": ("features", "POST"),
     "invocations": ("invocations", "POST"),
+    "limits": ("limits", "GET"),
 }
 
 
@@ -57,10 +58,16 @@ def resolve(method: str, path: str) -> Target:
             return _resolve_v2(method, path, model, rest)
         case ["", "models", model, verb] if verb in _OF_MODEL:
             return Target(_allowed(method, path, *_OF_MODEL[verb]), _name(model))
+        case ["", "models", model]:
+            return Target(_allowed(method, path, "about", "GET"), _name(model))
+        case ["", "models", model, "choice"]:
+            kind = "choice" if method in {"GET", "HEAD"} else "choose"
+            wanted = "GET" if kind == "choice" else "POST"
+            return Target(_allowed(method, path, kind, wanted), _name(model))
         case ["", "decisions", decision]:
             return Target(_allowed(method, path, "decision", "GET"), name=decision)
-        case ["", "decisions", decision, "outcome"]:
-            return Target(_allowed(method, path, "outcome", "POST"), name=decision)
+        case ["", "decisions", decision, "outcome" | "report" | "undo" as said]:
+            return Target(_allowed(method, path, said, "POST"), name=decision)
         case _:
             raise _no_such_path(path)
 

@@ -18,6 +18,8 @@ AS_SEEN = "as seen"
 """The rule of a `Conflict` over a model that the deployer only looked at."""
 
 _WORDS_MAX_CHARACTERS = 1000
+_PROSE = frozenset({"reason", "news.words"})
+"""Fields that may have several lines."""
 _SHARES_MAX = 1 + 1e-9
 """The sum of shares, with what adding up tenths in binary may be off."""
 
@@ -106,7 +108,8 @@ def _check_words(draft: Draft) -> None:
 
 
 def _check(field: str, text: str, *, wanted: bool) -> None:
-    kept = all(each.isprintable() or (each in "\n\t" and not wanted) for each in text)
+    prose = field in _PROSE
+    kept = all(each.isprintable() or (each in "\n\t" and prose) for each in text)
     if (text or not wanted) and len(text) <= _WORDS_MAX_CHARACTERS and kept:
         return
     raise InvalidUsage(
@@ -117,8 +120,29 @@ def _check(field: str, text: str, *, wanted: bool) -> None:
     )
 
 
+def _check_opt_back(draft: Draft) -> None:
+    """Refuse a way back that nobody was told of, or that is drawn instead of chosen."""
+    ways = [arm for arm in draft.arms if arm.role == "opt_back"]
+    if len(ways) > 1 or any(arm.share for arm in ways):
+        raise InvalidUsage(
+            "there is one version to go back to, and nobody is drawn to it",
+            field="arms",
+            got=len(ways),
+            expected="one arm of the role opt_back, with the share 0",
+        )
+    if bool(ways) != (draft.news is not None):
+        raise InvalidUsage(
+            "people may go back to a version exactly while they are told what changed",
+            field="news",
+            expected="an arm of the role opt_back together with `news`, or neither",
+        )
+    if draft.news is not None:
+        _check("news.words", draft.news.words, wanted=True)
+
+
 def _check_arms(draft: Draft) -> None:
     """Refuse shares that are none, and versions that are there twice."""
+    _check_opt_back(draft)
     if not draft.arms:
         if draft.salt or draft.unit:
             raise InvalidUsage(
@@ -143,13 +167,15 @@ def _check_arms(draft: Draft) -> None:
                 got=arm.share,
                 expected="a number from 0 to 1",
             )
-    fingerprints = [draft.fingerprint, *(arm.fingerprint for arm in draft.arms)]
-    if len(set(fingerprints)) != len(fingerprints):
+    places = [(arm.fingerprint, arm.role == "shadow") for arm in draft.arms]
+    places += [(draft.fingerprint, False), (draft.fingerprint, True)]
+    if len(set(places)) != len(places):
         raise InvalidUsage(
             "a version is in this route twice",
             field="arms.fingerprint",
-            got=next(each[:12] for each in fingerprints if fingerprints.count(each) > 1),
-            expected="every version once: live, or as one of the arms",
+            got=next(each[0][:12] for each in places if places.count(each) > 1),
+            expected="every version once: live, or as one of the arms; one that answers a share "
+            "may shadow the rest",
         )
     shares = math.fsum(arm.share for arm in draft.arms if arm.role == "share")
     if shares > _SHARES_MAX:

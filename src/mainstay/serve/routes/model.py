@@ -20,13 +20,22 @@ ORDERS_FILE = "orders.json"
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """A version in force beside the live one."""
 
-    role: Literal["share", "shadow"]
+    role: Literal["share", "shadow", "opt_back"]
     """`share`: answers some units in place of the live version. `shadow`: answers what the live
-    version answered, for the record only."""
+    version answered, for the record only. `opt_back`: answers whoever chose it."""
     number: int
     fingerprint: str
     share: float
-    """The part of all units, 0 to 1. The live version keeps what the `share` arms leave."""
+    """The part of all units, 0 to 1. The live version keeps what the `share` arms leave; whoever
+    chose an `opt_back` was not drawn, so its share is 0."""
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What people are told while they may choose the version before."""
+
+    words: str
+    until_ns: int
+    """When they no longer may."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     share keeps the units it had; the next rollout has another one."""
     unit: str = ""
     """The input whose value decides on the arm; empty: the caller's name does."""
+    news: News | None = None
+    """Beside an `opt_back` arm: what is new in the live version."""
+
+    @property
+    def opt_back(self) -> Arm | None:
+        """The version that people may go back to."""
+        return next((arm for arm in self.arms if arm.role == "opt_back"), None)
 
 
 class Route(Draft, frozen=True, kw_only=True):
@@ -53,12 +69,22 @@ class Route(Draft, frozen=True, kw_only=True):
     time_ns: int
 
 
+class StandIn(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that a fallback step comes to now."""
+
+    number: int
+    fingerprint: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One model to serve, and where on this machine the bundles of its versions are unpacked."""
 
     route: Route
     folders: dict[str, str]
     """By fingerprint. An arm that could not be brought here is not among them."""
+    fallbacks: dict[str, StandIn] = {}
+    """What the fallback steps of its versions name, by the key of the step; one that could not be
+    found or brought here is not among them, and is passed over."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +124,8 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     at_ns: int
     finding: Finding
+    stands_in: bool = False
+    """Its fallback answers in its place."""
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from mainstay.base.clock import Clock
 from mainstay.base.errors import StorageFailed
 from mainstay.bundle.database import create_tables, reading, storable, writing
 from mainstay.serve.routes.append import entries, entry, lost_to, next_route, next_routes
-from mainstay.serve.routes.model import Arm, Draft, Route
+from mainstay.serve.routes.model import Arm, Draft, News, Route
 
 _PART = "routes"
 _SCHEMA = 2
@@ -57,6 +57,7 @@ class _Mix(msgspec.Struct, frozen=True):
     arms: tuple[Arm, ...] = ()
     salt: str = ""
     unit: str = ""
+    news: News | None = None
 
 
 _NO_MIX = _Mix()
@@ -170,4 +171,5 @@ def _route(row: Row[Any]) -> Route:
         arms=mix.arms,
         salt=mix.salt,
         unit=mix.unit,
+        news=mix.news,
     )

@@ -18,6 +18,7 @@ from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.contract.model import Contract
 from mainstay.contract.problems import brief, raise_first
 from mainstay.contract.values import Checker
+from mainstay.serve.http.wire.choice import Told
 from mainstay.serve.http.wire.model import Parsed, check_request_id
 from mainstay.serve.http.wire.strict import UNKNOWN_QUOTES, decode, refuse_duplicate_keys
 from mainstay.serve.model import Answer
@@ -137,14 +138,15 @@ class DecideDoor:
             single=single,
         )
 
-    def encode(self, answer: Answer, parsed: Parsed) -> bytes:
-        """One decision, or a list of them."""
-        request = f'"request":{_encode(parsed.request).decode()}' if parsed.request else ""
+    def encode(self, answer: Answer, parsed: Parsed, changed: Told | None = None) -> bytes:
+        """One decision, or a list of them; what changed is told once with either."""
+        beside = f',"request":{_encode(parsed.request).decode()}' if parsed.request else ""
+        if changed is not None:
+            beside += f',"changed":{_encode(changed).decode()}'
         rows = self._rows(answer)
         if parsed.single:
-            return (f"{rows[0][:-1]},{request}}}" if request else rows[0]).encode()
-        lead = f"{{{request}," if request else "{"
-        return f'{lead}"rows":[{",".join(rows)}]}}'.encode()
+            return (f"{rows[0][:-1]}{beside}}}" if beside else rows[0]).encode()
+        return f'{{"rows":[{",".join(rows)}]{beside}}}'.encode()
 
     def _rows(self, answer: Answer) -> list[str]:
         """Every decision as JSON. Of those that simply were answered nothing differs but the id

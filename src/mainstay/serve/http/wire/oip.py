@@ -8,8 +8,16 @@ from typing import Any
 import msgspec
 
 from mainstay.contract.columns import MATRIX
-from mainstay.contract.model import Contract, FromRequest, Input, Vector
+from mainstay.contract.model import (
+    Contract,
+    FromRequest,
+    Input,
+    Probability,
+    Vector,
+    threshold_of,
+)
 from mainstay.contract.values import Checker
+from mainstay.serve.http.wire.choice import Told
 from mainstay.serve.http.wire.context import ContextTensors
 from mainstay.serve.http.wire.model import Headers, Parsed
 from mainstay.serve.http.wire.oip_answer import OipAnswers
@@ -40,8 +48,8 @@ class OipDoor:
         """The response and its headers; `Withheld` where nothing may be said."""
         return self._answers.encode(answer, parsed)
 
-    def metadata(self, numbers: Sequence[int]) -> bytes:
-        """What a client may send and will get: `GET /v2/models/{model}`."""
+    def metadata(self, numbers: Sequence[int], changed: Told | None = None) -> bytes:
+        """What a client may send and will get, and what is new: `GET /v2/models/{model}`."""
         inputs = [_input(name, kind) for name, kind in self._contract.inputs.items()]
         outputs = [
             {
@@ -62,6 +70,11 @@ class OipDoor:
         ]
         if context:
             more["context"] = context
+        output = self._contract.output
+        if isinstance(output, Probability) and len(output.classes) == 2:
+            more["threshold"] = threshold_of(output)
+        if changed is not None:
+            more["changed"] = changed
         return _encode(
             {
                 "name": self._contract.model,

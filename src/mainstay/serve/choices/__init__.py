@@ -1,0 +1,1 @@
+"""Choices: who went back to the version before, while they still may."""
