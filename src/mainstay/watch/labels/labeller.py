@@ -1,0 +1,256 @@
+"""Joins the outcomes of sealed pieces to their decisions, and adds them to the parts.
+
+Promises that an outcome counts once and in the hour of its decision: what a piece brought is kept
+under a name of its own beside the piece's decisions, in one transaction. Of several labels for
+one decision the first that was heard counts; the later ones are counted as `same` or `other` in
+`label_again`. Labels that no answer could be, those for decisions that nobody made, and those for
+decisions that the model had no part in, are counted in `label_refused`.
+
+What a fallback answered says nothing about the model and is no part of `label_shown`.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+
+from mainstay.base.errors import StorageFailed
+from mainstay.contract.model import Contract, Label
+from mainstay.journal.arrow import pa, pq
+from mainstay.journal.lake import FileMark, Lake, Marker
+from mainstay.judge.present import present
+from mainstay.summaries.ruler import Ruler
+from mainstay.summaries.summary import Summary, summarise
+from mainstay.summaries.values import values_of
+from mainstay.watch.gather.model import HOUR_MS, Key, Part, merge_parts
+from mainstay.watch.gather.port import SummaryStore
+from mainstay.watch.labels.columns import columns_of, fits, rulers_of
+
+PIECE: Final = "labels:"
+"""How the names begin under which the labels of pieces are kept."""
+AGAIN: Final = Ruler("category", names=("same", "other"))
+REFUSED: Final = Ruler(
+    "category", names=("no such decision", "no such answer", "the model did not answer")
+)
+NOBODY: Final = "0" * 64
+"""The fingerprint under which labels for unknown decisions are counted."""
+_ASKED_AT_ONCE: Final = 20_000
+_TOLD: Final = frozenset({"answered", "asked"})
+"""Statuses with which the model's own answer is told."""
+_BASE: Final = ("id", "time", "fingerprint", "version", "arm", "status")
+
+Query = Callable[[str], Any]
+Rows = list[dict[str, Any]]
+
+
+class Versions(Protocol):
+    """What is to be known of the versions whose decisions are labelled."""
+
+    def contract(self, fingerprint: str) -> Contract | None:
+        """The contract in the version's bundle; nothing when the version is gone."""
+        ...
+
+    def slices(self, fingerprint: str) -> Sequence[str]:
+        """The inputs by which its contract parts the data."""
+        ...
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    """One label."""
+
+    id: str
+    subject: str
+    label: Any
+    time_ms: int
+
+
+class Labeller:
+    """One lake, one store. Lives in the keeper that holds the lease."""
+
+    def __init__(self, lake: Path, query: Query, store: SummaryStore, versions: Versions) -> None:
+        self._lake = Lake(lake)
+        self._query = query
+        self._store = store
+        self._versions = versions
+        self._taken = {name for name in store.taken() if name.startswith(PIECE)}
+
+    def take_in(self, at_most: int) -> int:
+        """Take in the outcomes of pieces that were sealed since; how many pieces."""
+        new = [m for m in self._lake.markers() if PIECE + m.piece not in self._taken]
+        new = [marker for marker in new if marker.events]
+        new.sort(key=lambda marker: (marker.sealed_ns, marker.piece))
+        for marker in new[:at_most]:
+            self._store.add(PIECE + marker.piece, self._parts(marker))
+            self._taken.add(PIECE + marker.piece)
+        return len(new[:at_most])
+
+    def _parts(self, marker: Marker) -> list[Part]:
+        found: dict[Key, Part] = {}
+        for file in marker.files:
+            if file.kind != "event":
+                continue
+            heard = self._heard(file)
+            for start in range(0, len(heard), _ASKED_AT_ONCE):
+                for part in self._labelled(file.model, heard[start : start + _ASKED_AT_ONCE]):
+                    before = found.get(part.key)
+                    found[part.key] = merge_parts(before, part, part.key) if before else part
+        return list(found.values())
+
+    def _heard(self, file: FileMark) -> list[_Heard]:
+        path = self._lake.folder / file.path
+        columns = ["id", "kind", "subject", "body", "time_ns"]
+        try:
+            rows = pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise StorageFailed(f"{file.path} of the lake cannot be read: {error}") from error
+        heard: list[_Heard] = []
+        for row in rows:
+            if row["kind"] != "outcome":
+                continue
+            body: dict[str, Any] = msgspec.json.decode(row["body"])
+            if "label" in body:
+                time_ms = row["time_ns"] // 1_000_000
+                heard.append(_Heard(row["id"], row["subject"], body["label"], time_ms))
+        return heard
+
+    def _labelled(self, model: str, heard: Sequence[_Heard]) -> Iterator[Part]:
+        subjects = sorted({each.subject for each in heard})
+        decisions = self._decisions(model, subjects)
+        told = self._told(model, subjects)
+        by_version: dict[str, list[tuple[_Heard, dict[str, Any]]]] = {}
+        for each in heard:
+            row = decisions.get(each.subject)
+            contract = None if row is None else self._versions.contract(row["fingerprint"])
+            if row is None or contract is None:
+                yield _refused(model, each)
+            elif not fits(contract, each.label):
+                yield _counted(_key(model, row), "label_refused", REFUSED, REFUSED.names[1])
+            elif not _answered(row):
+                yield _counted(_key(model, row), "label_refused", REFUSED, REFUSED.names[2])
+            else:
+                first, label = next(h for h in told[each.subject] if fits(contract, h[1]))
+                if first == each.id:
+                    by_version.setdefault(row["fingerprint"], []).append((each, row))
+                    continue
+                word = "same" if label == each.label else "other"
+                yield _counted(_key(model, row), "label_again", AGAIN, word)
+        for fingerprint, pairs in by_version.items():
+            contract = self._versions.contract(fingerprint)
+            assert contract is not None, "it was there a moment ago"
+            slices = self._versions.slices(fingerprint)
+            yield from _parts_of(model, contract, pairs, slices)
+
+    def _decisions(self, model: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        wanted = ", ".join(map(_quoted, _BASE))
+        table = self._query(
+            f"SELECT COLUMNS(lambda c: c IN ({wanted}) OR c LIKE 'output\\_%' ESCAPE '\\'"  # noqa: S608  # because all that is put in is quoted
+            f" OR c LIKE 'input\\_%' ESCAPE '\\') FROM decisions"
+            f" WHERE model = {_quoted(model)} AND id BETWEEN {_quoted(ids[0])}"
+            f" AND {_quoted(ids[-1])} AND id IN ({', '.join(map(_quoted, ids))})"
+        )
+        return {row["id"]: row for row in table.to_pylist()}
+
+    def _told(self, model: str, subjects: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
+        """Per decision, every label with the id of its event, in the order they were heard."""
+        table = self._query(
+            "SELECT subject, id, body FROM events WHERE kind = 'outcome'"  # noqa: S608  # because all that is put in is quoted
+            f" AND model = {_quoted(model)} AND subject IN ({', '.join(map(_quoted, subjects))})"
+            " ORDER BY known_ns, id"
+        )
+        found: dict[str, list[tuple[str, Any]]] = {}
+        for row in table.to_pylist():
+            body: Mapping[str, Any] = msgspec.json.decode(row["body"])
+            if "label" in body:
+                found.setdefault(row["subject"], []).append((row["id"], body["label"]))
+        return found
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _key(model: str, row: Mapping[str, Any], slice_: str = "") -> Key:
+    begin_ms = int(row["id"][:12], 16)
+    begin_ms -= begin_ms % HOUR_MS
+    return Key(model, row["fingerprint"], row["version"], row["arm"], slice_, begin_ms)
+
+
+def _refused(model: str, heard: _Heard) -> Part:
+    hour = Key(model, NOBODY, 0, "", "", heard.time_ms - heard.time_ms % HOUR_MS)
+    return _counted(hour, "label_refused", REFUSED, REFUSED.names[0])
+
+
+def _answered(row: Mapping[str, Any]) -> bool:
+    """Whether the model gave an output that can be held against a label."""
+    outputs = [value for name, value in row.items() if name.startswith("output_")]
+    there = [value for value in outputs if value is not None]
+    return bool(there) and all(isinstance(v, int | float) and math.isfinite(v) for v in there)
+
+
+def _counted(key: Key, name: str, ruler: Ruler, word: str) -> Part:
+    summary = summarise(values_of(np.array([word], dtype=object)), ruler)
+    return Part(key, 0, {name: summary})
+
+
+def _parts_of(
+    model: str,
+    contract: Contract,
+    pairs: Sequence[tuple[_Heard, dict[str, Any]]],
+    slices: Sequence[str],
+) -> Iterator[Part]:
+    """The labelled decisions of one version, by hour, arm and slice."""
+    groups: dict[Key, list[int]] = {}
+    for place, (_, row) in enumerate(pairs):
+        groups.setdefault(_key(model, row), []).append(place)
+        for name in slices:
+            value = row.get(f"input_{name}")
+            if value is not None:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                groups.setdefault(_key(model, row, f"{name}={text}"), []).append(place)
+    rulers = rulers_of(contract)
+    outputs = _outputs(contract, [row for _, row in pairs])
+    answers = present(contract)(outputs, {}).answers()
+    for key, places in groups.items():
+        chosen = [pairs[place] for place in places]
+        yield Part(key, 0, _summed(contract, rulers, chosen, (outputs[places], answers, places)))
+
+
+def _summed(
+    contract: Contract,
+    rulers: Mapping[str, Ruler],
+    pairs: Sequence[tuple[_Heard, dict[str, Any]]],
+    told: tuple[Any, Sequence[Any], Sequence[int]],
+) -> dict[str, Summary]:
+    outputs, answers, places = told
+    columns: dict[str, Any] = columns_of(
+        contract,
+        [heard.label for heard, _ in pairs],
+        outputs,
+        [answers[place] for place in places],
+        [row["status"] in _TOLD for _, row in pairs],
+    )
+    columns["label_delay_s"] = np.array(
+        [(heard.time_ms - int(row["id"][:12], 16)) / 1000.0 for heard, row in pairs]
+    )
+    return {name: summarise(values_of(column), rulers[name]) for name, column in columns.items()}
+
+
+def _outputs(contract: Contract, rows: Rows) -> Any:
+    """The raw outputs again, as the model gave them."""
+    if isinstance(contract.output, Label):
+        return np.array([row["output_label"] for row in rows], dtype=np.int64)
+    names = _output_columns(contract, rows[0])
+    table = np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+    return table[:, 0] if names == ["output_number"] else table
+
+
+def _output_columns(contract: Contract, row: Mapping[str, Any]) -> list[str]:
+    """Where a row has the output of this kind of contract."""
+    output = contract.output
+    named = getattr(output, "classes", None) or getattr(output, "items", None)
+    if named is not None:
+        return [f"output_{name}" for name in named]
+    return [name for name in row if name.startswith("output_")]

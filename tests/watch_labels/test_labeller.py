@@ -1,0 +1,165 @@
+"""Outcomes meet their decisions: M3 M16 L2 (once, in the hour of the decision, the first counts)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from mainstay.base.clock import ManualClock
+from mainstay.base.ids import DecisionId
+from mainstay.contract.columns import encode
+from mainstay.contract.model import Category, Contract, Number, Probability
+from mainstay.journal.model import DecisionBatch, Event, Record
+from mainstay.journal.reader import DiskJournal
+from mainstay.journal.spool import DiskSpool, SpoolLimits
+from mainstay.watch.gather.memory import MemorySummaryStore
+from mainstay.watch.gather.model import HOUR_MS, Part
+from mainstay.watch.labels.labeller import NOBODY, Labeller
+from mainstay.watch.labels.metrics import metrics_of
+from tests.journal.records import FRAUD_2, TIME_MS, batch
+
+CONTRACT = Contract(
+    model="fraud",
+    inputs={"amount": Number(), "country": Category(values=("DE",), optional=True)},
+    output=Probability(classes=("ok", "fraud")),
+)
+HOUR = TIME_MS - TIME_MS % HOUR_MS
+SECOND = np.array([0.9, 0.2, 0.7, 0.4])
+
+
+class Known:
+    def contract(self, fingerprint: str) -> Contract | None:
+        return CONTRACT if fingerprint == FRAUD_2.fingerprint else None
+
+    def slices(self, fingerprint: str) -> Sequence[str]:
+        return ["country"]
+
+
+class House:
+    """A journal, and what hears its outcomes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = DiskJournal(folder / "spool", folder / "lake", clock=ManualClock())
+        self.store = MemorySummaryStore()
+        self._incarnation = 500
+
+    def write(self, *records: Record) -> None:
+        """A sealed piece with these."""
+        self._incarnation += 1
+        first = records[0]
+        number = first.incarnation if isinstance(first, DecisionBatch) else self._incarnation
+        spool = DiskSpool(
+            self.folder / "spool", number, clock=ManualClock(),
+            breath=SpoolLimits(free_disk_bytes=0),
+        )  # fmt: skip
+        spool.describe(FRAUD_2)
+        spool.append(list(records))
+        spool.close()
+        self.journal.seal()
+
+    def labeller(self) -> Labeller:
+        return Labeller(self.folder / "lake", self.journal.query, self.store, Known())
+
+    def parts(self, slice_: str = "") -> dict[tuple[str, int], Part]:
+        found = self.store.read("fraud", 0, HOUR + 1000 * HOUR_MS, slice_)
+        return {(part.key.fingerprint, part.key.begin_ms): part for part in found}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def decisions(first: int = 0, hour: int = 0) -> DecisionBatch:
+    """Four decisions: fraud, ok, fraud, ok."""
+    output = np.stack([1 - SECOND, SECOND], axis=1)
+    made = batch(first, 4, layout=FRAUD_2, time_ms=HOUR + hour * HOUR_MS)
+    return structs.replace(made, outputs=encode({"output": output}), statuses=bytes(4))
+
+
+def identity(sequence: int, hour: int = 0) -> str:
+    return str(DecisionId(HOUR + hour * HOUR_MS, 7, sequence))
+
+
+def outcome(name: str, subject: str, label: object, minutes: int = 5) -> Event:
+    time_ns = (HOUR + minutes * 60_000) * 1_000_000
+    return Event(
+        id=name, kind="outcome", time_ns=time_ns, known_ns=time_ns, model="fraud", actor="shop",
+        subject=subject, body={"label": label},
+    )  # fmt: skip
+
+
+def counts(part: Part, name: str) -> tuple[int, ...]:
+    categories = part.columns[name].categories
+    assert categories is not None
+    return categories.named
+
+
+def test_labels_land_in_the_hour_of_their_decisions(house: House):
+    """M3 L2: three hours later, in another piece, and in the slice of their inputs too."""
+    house.write(decisions(0), decisions(10, hour=1))
+    house.write(
+        outcome("e1", identity(0), "fraud", 200),
+        outcome("e2", identity(1), "ok", 200),
+        outcome("e3", identity(2), "ok", 200),
+        outcome("e4", identity(10, 1), "fraud", 200),
+    )
+    assert house.labeller().take_in(10) == 1
+    assert house.labeller().take_in(10) == 0
+    parts = house.parts()
+    assert counts(parts[FRAUD_2.fingerprint, HOUR], "label_pair") == (1, 1, 0, 1)
+    assert counts(parts[FRAUD_2.fingerprint, HOUR + HOUR_MS], "label_pair") == (0, 0, 0, 1)
+    found = metrics_of(CONTRACT, parts[FRAUD_2.fingerprint, HOUR].columns)
+    assert found["accuracy"].figure == pytest.approx(2 / 3)
+    assert found["roc_auc"].figure == pytest.approx(1.0)
+    german = house.parts("country=DE")[FRAUD_2.fingerprint, HOUR]
+    assert counts(german, "label_pair") == (1, 1, 0, 0)
+    delay = parts[FRAUD_2.fingerprint, HOUR].columns["label_delay_s"].numbers
+    assert delay is not None
+    assert delay.moments.mean == 200 * 60
+
+
+def test_the_first_label_counts_and_the_others_are_counted(house: House):
+    """M16: said again, taken back, in the same piece or a later one; wherever the keeper died."""
+    house.write(decisions())
+    house.write(outcome("e1", identity(0), "fraud"), outcome("e2", identity(0), "fraud", 6))
+    house.write(outcome("e3", identity(0), "ok", 7))
+    assert house.labeller().take_in(1) == 1
+    assert house.labeller().take_in(1) == 1
+    part = house.parts()[FRAUD_2.fingerprint, HOUR]
+    assert counts(part, "label_pair") == (0, 0, 0, 1)
+    assert counts(part, "label_again") == (1, 1)
+
+
+def test_what_cannot_be_a_label_is_counted_and_harms_nothing(house: House):
+    """M16: unknown decisions, words that are no class, decisions that the model had no part in."""
+    silent = structs.replace(
+        decisions(20), outputs=encode({"output": np.full((4, 2), np.nan)}), statuses=bytes([5] * 4)
+    )
+    house.write(decisions(), silent)
+    house.write(
+        outcome("e1", identity(77), "fraud"),
+        outcome("e2", identity(0), "frad"),
+        outcome("e3", identity(1), 3.5),
+        outcome("e4", identity(20), "ok"),
+        outcome("e5", identity(1), "ok"),
+    )
+    house.labeller().take_in(10)
+    parts = house.parts()
+    mine = parts[FRAUD_2.fingerprint, HOUR]
+    assert counts(mine, "label_refused") == (0, 2, 1)
+    assert counts(parts[NOBODY, HOUR], "label_refused") == (1, 0, 0)
+    assert counts(mine, "label_pair") == (1, 0, 0, 0), "the first word for it was no label"
+
+
+def test_what_was_withheld_is_not_what_was_shown(house: House):
+    """M3: held, declined, answered by a fallback: the model's answer was not told."""
+    house.write(structs.replace(decisions(), statuses=bytes([0, 5, 4, 1])))
+    house.write(*(outcome(f"e{n}", identity(n), "ok") for n in range(4)))
+    house.labeller().take_in(10)
+    part = house.parts()[FRAUD_2.fingerprint, HOUR]
+    assert counts(part, "label_pair") == (2, 2, 0, 0)
+    assert counts(part, "label_shown") == (1, 1, 0, 0)
