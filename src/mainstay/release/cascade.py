@@ -95,7 +95,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Itself; `Breaks` when something would not fit."""
         if self.broken:
             raise Breaks(
-                f"{self.moves[0]} cannot go live: it would break what is in force",
+                f"{self.moves[0]} cannot go live: it would not fit what is in force",
                 field="cascade",
                 got="\n".join(self.broken),
                 expected="versions that fit each other; nothing has changed",

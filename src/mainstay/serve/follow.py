@@ -38,6 +38,7 @@ from mainstay.serve.routes.model import (
     Stop,
     WorkerState,
 )
+from mainstay.serve.standbys import Standbys
 from mainstay.serve.validity import Validity
 
 LOOK_EVERY_SECONDS = 0.1
@@ -69,6 +70,20 @@ class Loader(Protocol):
     def evidence(self, folder: Path, loaded: Loaded) -> Evidence:
         """The assets it must prove itself with, read from its folder; `InvalidBundle`."""
         ...
+
+
+class FoundWrong(InvalidBundle):
+    """A version that did not prove itself."""
+
+    def __init__(self, loaded: Loaded, finding: Finding) -> None:
+        super().__init__(finding.words, field=finding.check)
+        self.loaded = loaded
+        self.finding = finding
+
+    @property
+    def fingerprint(self) -> str:
+        """Whose it is."""
+        return self.loaded.fingerprint
 
 
 class Follower:
@@ -104,6 +119,8 @@ class Follower:
         self._following: dict[str, Order] = {}
         self._checked: dict[str, Checked] = {}
         self._sick: dict[str, Stop] = {}
+        self._standbys = Standbys(self._from_folder)
+        self._standing_in: dict[str, Order] = {}
         self.followed = asyncio.Event()
         """Set for good once orders of this start were followed."""
 
@@ -164,12 +181,14 @@ class Follower:
         ordered = {order.route.model for order in orders.orders}
         for model in {*self._engine.serving, *self._engine.stopped} - ordered:
             self._engine.withdraw(model)
+            self._standing_in.pop(model, None)
             self._following.pop(model, None)
         for model in [name for name in self._refused if name not in ordered]:
             del self._refused[model]
         for model in [name for name in self._refused_arms if name not in ordered]:
             del self._refused_arms[model]
         self._ahead.clear()
+        self._standbys.keep_only(orders.orders)
         self.followed.set()
         return True
 
@@ -179,21 +198,47 @@ class Follower:
         if current is not None and self._following.get(route.model) == order:
             self._refused.pop(route.model, None)
             return
-        refused = self._refused.get(route.model)
-        if refused is not None and refused.epoch == route.epoch:
-            return
         stopped = self._engine.stopped.get(route.model)
         if stopped is not None and stopped.epoch == route.epoch:
+            await self._stand_in(order, current)
+            return
+        refused = self._refused.get(route.model)
+        if refused is not None and refused.epoch == route.epoch:
             return
         try:
             self._engine.switch(await self._prepare(order, current))
         except MainstayError as error:
+            alone = current is None or stopped is not None
+            if isinstance(error, FoundWrong) and alone and await self._begin_without(order, error):
+                return
             self._refused[route.model] = Refusal(
                 epoch=route.epoch, fingerprint=route.fingerprint, error=error.message
             )
         else:
             self._refused.pop(route.model, None)
             self._following[route.model] = order
+
+    async def _begin_without(self, order: Order, wrong: "FoundWrong") -> bool:
+        """Where nothing else answers, the fallback of a version that was found wrong does, if it
+        has one."""
+        others, _ = await self._standbys.of(order, [wrong.loaded.manifest.contract])
+        sources = self._loader.sources(wrong.loaded)
+        serving = self._engine.prepare(wrong.loaded, order.route, sources, others=others)
+        if not serving.pipeline.falls_back:
+            return False
+        self._engine.stop_before(serving, wrong.finding)
+        self._refused.pop(order.route.model, None)
+        self._standing_in[order.route.model] = order
+        return True
+
+    async def _stand_in(self, order: Order, current: Serving | None) -> None:
+        """Keep the fallback of a stopped version in step with what it names."""
+        model = order.route.model
+        if current is None or self._standing_in.get(model) == order:
+            return
+        others, _ = await self._standbys.of(order, [current.pipeline.contract])
+        self._engine.stand_in(current, others)
+        self._standing_in[model] = order
 
     async def _prepare(self, order: Order, current: Serving | None) -> Serving:
         route = order.route
@@ -213,7 +258,10 @@ class Follower:
                 continue
             roles = [arm for arm in route.arms if arm.fingerprint == fingerprint]
             arms += [(arm, arm_loaded, sources) for arm in roles]
-        serving = self._engine.prepare(loaded, route, self._loader.sources(loaded), arms)
+        contracts = [one.manifest.contract for one in (loaded, *(each for _, each, _ in arms))]
+        others, missing = await self._standbys.of(order, contracts)
+        refused += missing
+        serving = self._engine.prepare(loaded, route, self._loader.sources(loaded), arms, others)
         if refused:
             self._refused_arms[route.model] = tuple(refused)
         else:
@@ -242,7 +290,7 @@ class Follower:
         for finding in findings:
             if finding.verdict == "fail":
                 self._heard(order.route, fingerprint, finding)
-                raise InvalidBundle(finding.words, field=finding.check)
+                raise FoundWrong(loaded, finding)
         self._sick.pop(fingerprint, None)
         return loaded
 
@@ -287,6 +335,7 @@ class Follower:
         if fingerprint == serving.route.fingerprint:
             self._engine.stop(model, finding)
             self._following.pop(model, None)
+            self._standing_in[model] = order
         self._sick[fingerprint] = Stop(
             epoch=order.route.epoch,
             number=number,
@@ -303,7 +352,9 @@ class Follower:
     def report(self) -> None:
         """Say what is in force, in a file that is replaced whole."""
         serving: dict[str, Route] = {
-            model: serving.route for model, serving in self._engine.serving.items()
+            model: serving.route
+            for model, serving in self._engine.serving.items()
+            if model not in self._engine.stopped
         }
         held = {mark for serving in self._engine.serving.values() for mark in serving.versions}
         held.update(stop.fingerprint for stop in self._engine.stopped.values())

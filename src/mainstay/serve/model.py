@@ -124,6 +124,13 @@ class Run:
     replaced: dict[int, Shown] = field(default_factory=dict[int, Shown])
     """Rows that something else than the model's output answers."""
     words: dict[int, str] = field(default_factory=dict[int, str])
+    told: Column | None = None
+    """The output as it leaves, where a fallback answers some rows; the record has the model's."""
+    without_model: str = ""
+    """Why the model had no part in it."""
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
+    levels: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
+    """What judgement wants counted, and shown as it is now."""
 
 
 NOTHING: Column = np.empty((0,))

@@ -9,6 +9,7 @@ Synchronous and free of I/O but for the spool; never keeps state between runs bu
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
+from mainstay.bundle.calibration import correction_for
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns, encode, rows_of, take
 from mainstay.contract.model import (
@@ -37,6 +39,8 @@ from mainstay.serve.routes.model import Route
 
 Step = Callable[[Run], None]
 Refusals = dict[int, MainstayError]
+_OF_MODEL = frozenset({"extract", "predict"})
+"""The steps that are the version's own; where one fails, its fallback may answer."""
 
 
 class Pipeline:
@@ -62,13 +66,22 @@ class Pipeline:
         self.checker = Checker(self.contract)
         self._ids = ids
         self._clock = clock
+        calibration = loaded.manifest.calibration
+        means = replace(means or Means(), calibration=calibration)
         self._flow = compile_flow(self.contract, means)
-        self._present = present(self.contract)
+        self._present = present(self.contract, correction_for(self.contract, calibration))
         self._without_model = without_model
-        steps: list[tuple[str, Step]] = [("judge", self._judge), ("present", self._show)]
-        if not without_model:
-            steps[:0] = [("extract", self._extract), ("predict", self._predict)]
-        self._steps = tuple(steps)
+        self._steps: tuple[tuple[str, Step], ...] = (
+            ("extract", self._extract),
+            ("predict", self._predict),
+            ("judge", self._judge),
+            ("present", self._show),
+        )
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether something else may answer what its model does not."""
+        return self._flow.falls_back
 
     def layout(self) -> Layout:
         """The names that the journal reads this version's matrices by."""
@@ -123,12 +136,22 @@ class Pipeline:
             statuses=bytearray(rows),
             reasons=_notes(calls),
             started_ns=started,
+            without_model=self._without_model,
         )
         read = self._clock.elapsed_ns
         before = read()
         run.steps_ns["validate"] = before - started
         for name, step in self._steps:
-            step(run)
+            if run.without_model and name in _OF_MODEL:
+                continue
+            try:
+                step(run)
+            except ModelFailed as error:
+                if not self._flow.falls_back or name not in _OF_MODEL:
+                    raise
+                run.without_model = f"the model failed: {error.message}"
+                before = read()
+                continue
             after = read()
             run.steps_ns[name] = after - before
             before = after
@@ -147,7 +170,7 @@ class Pipeline:
             )
 
     def _judge(self, run: Run) -> None:
-        if self._without_model:
+        if run.without_model:
             run.output = no_output(self.contract.output, run.rows)
         case = Case(
             rows=run.rows,
@@ -162,11 +185,14 @@ class Pipeline:
             judged=run.judged,
             shown=run.replaced,
             words=run.words,
+            counts=run.counts,
+            levels=run.levels,
         )
-        if self._without_model:
-            self._flow.without_model(case, self._without_model)
+        if run.without_model:
+            self._flow.without_model(case, run.without_model)
         else:
             self._flow(case)
+        run.told = case.told
 
     def _show(self, run: Run) -> None:
         run.shown = self._present(run.output, run.replaced)
@@ -196,7 +222,7 @@ class Pipeline:
             requests=requests,
             inputs=encode(run.inputs),
             context=encode(run.context) if run.context else b"",
-            features=encode(run.features) if self.loaded.extracts else b"",
+            features=encode(run.features) if self.loaded.extracts and run.features else b"",
             outputs=encode({"output": run.output}),
             judged=encode(run.judged) if run.judged else b"",
             statuses=bytes(run.statuses),
@@ -218,6 +244,7 @@ class Pipeline:
         reasons = [""] * run.rows
         for row, reason in run.reasons.items():
             reasons[row] = reason
+        told = run.output if run.told is None else run.told
         model, route, contract = self.contract.model, self.route, self.contract
         answers: list[Answer] = []
         start = 0
@@ -230,7 +257,7 @@ class Pipeline:
                     route.fingerprint,
                     route.epoch,
                     Ids(mark, first + start, call.rows),
-                    run.output[part],
+                    told[part],
                     run.shown.part(start, part.stop),
                     statuses[part],
                     reasons[part],

@@ -141,6 +141,7 @@ class Rounds:
         held = [
             (model, version)
             for model, serving in self._engine.serving.items()
+            if model not in self._engine.stopped
             for version in _answering(serving)
         ]
         known = {version.route.fingerprint for _, version in held}

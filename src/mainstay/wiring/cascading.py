@@ -11,6 +11,7 @@ from mainstay.bundle.model import MANIFEST_FILE, Manifest, Version
 from mainstay.bundle.port import Registry
 from mainstay.contract.model import Contract
 from mainstay.release.cascade import Known, Node, plan
+from mainstay.release.standing_in import chain_faults
 from mainstay.release.together import Planned
 from mainstay.serve.routes.port import RouteChain
 from mainstay.wiring.folders import Places
@@ -40,7 +41,12 @@ class Cascades:
             for model, route in routes.items()
         }
         known = Known(versions=self._registry.versions, node=self._whole)
-        return Planned(plan(self._whole(version), in_force, known, newer=newer), routes)
+        candidate = self._whole(version)
+        made = plan(candidate, in_force, known, newer=newer)
+        if newer:
+            faults = chain_faults(candidate, in_force, known)
+            made = msgspec.structs.replace(made, broken=(*made.broken, *faults))
+        return Planned(made, routes)
 
     def _whole(self, version: Version) -> Node:
         return Node(version=version, contract=self._contract(version.fingerprint))
