@@ -6,7 +6,8 @@ is taken as such. `params` holds nothing but `spaces`, the embedding spaces of v
 
 CSV has a header row; an empty cell is a missing value where one is allowed. Predictions are what
 a person or a program acts on: the class, the number, the ranked items. The protocol has no place
-for a status, so when one row may not be shown the whole call is answered by an error.
+for a status, so when one row may not be shown as it is (it is held, or somebody is to confirm it or
+to choose) the whole call is answered by an error. What answers in place of a model is an answer.
 """
 
 import csv

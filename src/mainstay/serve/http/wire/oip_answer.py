@@ -4,12 +4,15 @@ Every model answers `answer` (what a person or a program acts on), `decision` (i
 outcomes are reported and decisions looked up) and `status`; a probability adds `probability`, a
 ranking `score`. Numbers are FP64, because that carries whatever the model computed without loss.
 
-A row that may not be shown (its status is not `answered`) never leaves with a value. A caller who
-asked for `status` by name gets 0 or an empty string in such a row; everybody else gets the error
-`withheld` for the whole call, so that a client that does not look never takes 0 for an answer.
+Rows that were `answered`, by the model or in its place (`fallback`), leave with their values. A row
+that is `asked` has its value for a caller who asked for `status` by name, and so sees that somebody
+is to confirm it. Any other row never leaves with a value: such a caller gets 0 or an empty string
+in it, everybody else the error `withheld` for the whole call, so that a client that does not look
+never takes 0 for an answer. What a rule answered in place of a model has no probabilities: its
+tensor has 1 at the class that is answered.
 """
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -32,7 +35,8 @@ _Source = Literal["output", "answer", "answers", "decision", "status"]
 _encode = msgspec.json.Encoder().encode
 _JSON: Final[Headers] = [(b"content-type", b"application/json")]
 _RAW: Final = (b"content-type", b"application/octet-stream")
-_SHOWN: Final = "answered"
+_TOLD: Final = frozenset({"answered", "fallback"})
+_TOLD_WITH_STATUS: Final = _TOLD | {"asked"}
 _OURS: Final = frozenset({"decision", "status"})
 """Texts of our own, in which nothing has to be escaped."""
 
@@ -104,10 +108,12 @@ class OipAnswers:
     def encode(self, answer: Answer, parsed: Parsed) -> tuple[bytes, Headers]:
         """The response, and the headers that go with it; `Withheld` where nothing may be said."""
         rows = len(answer.ids)
-        shown = answer.statuses.count(_SHOWN) == rows
         wanted = parsed.wanted
-        if not shown and not wanted.status:
-            refuse_withheld(answer)
+        hidden: list[bool] = []
+        if answer.statuses.count("answered") != rows:
+            if not wanted.status:
+                refuse_withheld(answer)
+            hidden = [status not in _TOLD_WITH_STATUS for status in answer.statuses]
         if wanted.outputs:
             chosen = tuple(
                 (self._by_name[name], binary)
@@ -118,7 +124,7 @@ class OipAnswers:
         pieces: list[bytes] = []
         raw: list[bytes] = []
         for tensor, binary in chosen:
-            values = _values(tensor, answer, shown=shown)
+            values = _values(tensor, answer, hidden)
             if binary:
                 part = to_bytes(tensor.datatype, values)
                 raw.append(part)
@@ -158,8 +164,9 @@ def _as_json(source: _Source, values: Column | list[str]) -> bytes:
     return _encode(values if isinstance(values, list) else values.ravel().tolist())
 
 
-def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | list[str]:
+def _values(tensor: OutputTensor, answer: Answer, hidden: list[bool]) -> Column | list[str]:
     """What a tensor holds, row by row; nothing in rows that may not be shown."""
+    shown = not any(hidden)
     source = tensor.source
     if source == "decision":
         return answer.ids.listed()
@@ -168,30 +175,26 @@ def _values(tensor: OutputTensor, answer: Answer, *, shown: bool) -> Column | li
     if source == "output":
         if shown:
             return answer.output
-        hidden = np.array([status != _SHOWN for status in answer.statuses])
         output = np.array(answer.output, dtype=np.float64)
-        output[hidden] = 0.0
+        output[np.array(hidden)] = 0.0
         return output
     words = answer.shown.answers()
     if not shown:
-        words = [
-            word if status == _SHOWN else None
-            for word, status in zip(words, answer.statuses, strict=True)
-        ]
+        words = [None if hide else word for word, hide in zip(words, hidden, strict=True)]
     if source == "answer":
         return ["" if word is None else word for word in words]
-    nothing = [""] * (tensor.width or 0)
-    return [word for ranked in words for word in (nothing if ranked is None else ranked)]
+    width = tensor.width or 0
+    return [word for ranked in words for word in ((ranked or []) + width * [""])[:width]]
 
 
 def refuse_withheld(answer: Answer) -> None:
     """Refuse the whole call when one of its rows may not be shown."""
-    rows = [row for row, status in enumerate(answer.statuses) if status != _SHOWN]
+    rows = [row for row, status in enumerate(answer.statuses) if status not in _TOLD]
     if not rows:
         return
     why = f" ({answer.reasons[rows[0]]})" if answer.reasons[rows[0]] else ""
     raise Withheld(
-        f"{answer.contract.judge.say}{why}",
+        f"{answer.words.get(rows[0], answer.contract.judge.say)}{why}",
         field="status",
         rule="withheld",
         got=answer.statuses[rows[0]],
