@@ -26,8 +26,7 @@ from mainstay.bundle.archive import Unpacked
 from mainstay.bundle.load import load
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.object_store import open_object_store
-from mainstay.bundle.port import Loaded, Registry, Store
-from mainstay.bundle.sql import SqlRegistry
+from mainstay.bundle.port import Loaded, Store
 from mainstay.bundle.store import DirectoryStore
 from mainstay.bundle.trial import TrialResult, try_out
 from mainstay.journal.reader import DiskJournal
@@ -69,11 +68,6 @@ class Workspace(Stores):
         self._tried: dict[str, int] = {}
 
     # Stores -----------------------------------------------------------------------------------
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Versions by number."""
-        return SqlRegistry(self._engine, self.clock)
 
     @cached_property
     def verdicts(self) -> VerdictStore:
