@@ -93,7 +93,8 @@ class Place:
         """Outcomes arrive."""
         self.clock.advance(0.001)
         for decision in decisions:
-            self.outcomes.record(model, "shop", decision, label)
+            self.outcomes.record(model, "shop", decision, {"reaction": "seen"})
+            self.outcomes.record(model, "shop", decision, {"label": label})
 
 
 def test_each_unit_counts_once_and_by_the_step_in_which_it_was_met_first():
@@ -142,12 +143,14 @@ def test_looking_often_counts_as_looking_once():
 
 
 def test_what_is_not_of_the_rollout_is_left_out():
-    """Before it, by number, by another version, undrawn, of another model, or of nothing."""
+    """Before it, by number, by another version, undrawn, of another model, held out, or of nothing;
+    S14: who is held out is no evidence for or against either version."""
     place = Place()
     early = place.decide([1], [0.1], epoch=1)
     named = place.decide([2], [0.1], arm="named")
     undrawn = place.decide([3], [0.1], propensity=1.0)
-    place.hear("ok", *early, *named, *undrawn, "0" * 28)
+    held_out = place.decide([5], [0.1], arm="held_out", propensity=0.01)
+    place.hear("ok", *early, *named, *undrawn, *held_out, "0" * 28)
     mine = place.decide([4], [0.1])
     place.hear("ok", *mine, model="churn")
     seen = place.looks.look(place.rollout, None)
