@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.confidence_rules import confidence_faults, cost_faults
 from mainstay.contract.fallback_rules import fallback_faults
+from mainstay.contract.holding_rules import hold_faults, rules_faults
 from mainstay.contract.judging import Judge
-from mainstay.contract.people_rules import exposure_faults
+from mainstay.contract.people_rules import exposure_faults, report_faults, undo_faults
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 
@@ -19,6 +20,9 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
     if not 1 <= len(judge.say.strip()) <= WORDS_MAX_CHARACTERS:
         words = f"must be words for a person, 1 to {WORDS_MAX_CHARACTERS} characters"
         yield Fault(("judge", "say"), words)
+    yield from rules_faults(judge.rules, known)
+    if judge.hold is not None:
+        yield from hold_faults(judge.hold, known)
     yield from fallback_faults(judge.fallback, known)
     if judge.confidence is not None:
         yield from confidence_faults(judge.confidence, known)
@@ -26,3 +30,6 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
         yield from cost_faults(judge.cost, known)
     if judge.exposure is not None:
         yield from exposure_faults(judge.exposure, known)
+    yield from report_faults(judge.report)
+    if judge.undo is not None:
+        yield from undo_faults(judge.undo)

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from mainstay.contract.fallbacks import FallbackStep
-from mainstay.contract.people import Exposure
+from mainstay.contract.holding import Hold, Rule
+from mainstay.contract.people import Exposure, Report, Undo
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +54,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     say: str = "We could not answer this one."
     """Plain words for the person when the answer is withheld."""
+    rules: tuple[str | Rule, ...] = ()
+    """What must be true of every answer: expressions, or `{must: …, otherwise: words}`."""
+    hold: Hold | None = None
+    """Which answers wait for a person."""
     fallback: tuple[FallbackStep, ...] = ()
     """What answers in place of the model where its answer is declined, tried in this order."""
     confidence: Confidence | None = None
@@ -61,3 +66,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What wrong answers cost, and from which expected cost on somebody is asked."""
     exposure: Exposure | None = None
     """How much of the model one person has to bear."""
+    report: Report = Report()
+    """What people are told who report an answer."""
+    undo: Undo | None = None
+    """How what followed from an answer is undone; without it, it cannot be."""

@@ -103,6 +103,8 @@ _EXAMPLES: Final = {
     "features": "30",
     "depends_on": '{numpy: ">=2.1,<3"}',
     "judge.confidence": "{at_least: 0.6, otherwise: ask}",
+    "judge.rules": '["amount <= 5000"]',
+    "judge.hold": "{above: mean + 3 sd}",
     "judge.cost": "{of_error: 1000, ask_above: 50}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "judge.undo": "{within: 24h}",

@@ -9,7 +9,9 @@ from mainstay.judge.cost import CostStage
 from mainstay.judge.exposure import ExposureStage
 from mainstay.judge.fallback import Chain
 from mainstay.judge.flow import Flow, SenseStage
+from mainstay.judge.hold import HoldStage
 from mainstay.judge.model import Means, Stage
+from mainstay.judge.rules import RulesStage
 from mainstay.judge.standby import Standby
 
 
@@ -22,11 +24,18 @@ def compile_flow(contract: Contract, means: Means | None = None) -> Flow:
 def _first(contract: Contract, means: Means) -> list[Stage]:
     """What judges the model's own answers."""
     stages: list[Stage] = [SenseStage(contract)]
+    stages += _rules(contract, means)
     if contract.judge.confidence is not None or contract.judge.cost is not None:
         stages.append(ConfidenceStage(contract, means.calibration))
     if contract.judge.cost is not None:
         stages.append(CostStage(contract))
+    if contract.judge.hold is not None:
+        stages.append(HoldStage(contract, contract.judge.hold, means))
     return stages
+
+
+def _rules(contract: Contract, means: Means) -> list[Stage]:
+    return [RulesStage(contract, means)] if contract.judge.rules else []
 
 
 def _fallback(contract: Contract, means: Means) -> Chain | None:
@@ -38,12 +47,14 @@ def _fallback(contract: Contract, means: Means) -> Chain | None:
         manifest = other.loaded.manifest
         own = Means(clock=means.clock, calibration=manifest.calibration)
         standbys[key] = Standby(other, Flow(_first(manifest.contract, own)))
-    return Chain(contract, standbys, means.clock)
+    return Chain(contract, standbys, means.clock, again=_rules(contract, means))
 
 
 def _last(contract: Contract, means: Means) -> list[Stage]:
     """What judges everything that would be told, whoever says it."""
     stages: list[Stage] = []
+    if contract.judge.hold is not None and contract.judge.fallback:
+        stages.append(HoldStage(contract, contract.judge.hold, means, of="fallback"))
     if contract.judge.exposure is not None:
         stages.append(ExposureStage(contract, contract.judge.exposure, means))
     return stages

@@ -130,6 +130,7 @@ class Chain:
         for place in stand:
             row = int(offer.rows[place])
             record.answers[row] = _plain(case.shown[row].answer)
+            case.words.pop(row, None)
             case.note(row, f"{name}, answers")
         answered = offer.rows[np.array(stand, dtype=np.intp)]
         record.steps[answered] = number

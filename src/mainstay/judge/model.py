@@ -19,6 +19,7 @@ from mainstay.bundle.judgement import Calibration
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.journal.model import STATUSES
+from mainstay.judge.holding import Holding
 from mainstay.judge.present import Shown
 from mainstay.tally.memory import MemoryTally
 from mainstay.tally.port import Tally
@@ -65,6 +66,8 @@ class Case:
     """Rows that are answered otherwise than the output says."""
     words: dict[int, str] = field(default_factory=dict[int, str])
     """Plain words for the person, row by row, where the contract's own are not meant."""
+    held: dict[int, Holding] = field(default_factory=dict[int, Holding])
+    """Rows that wait for a person, and why."""
     told: Column | None = None
     """The output as it leaves, where a fallback answers some rows; see `said`."""
     counts: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])

@@ -6,7 +6,7 @@ left out when nothing can be missing, and is then the opposite of the first.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -263,8 +263,7 @@ def choose_column(condition: Run, then: Run, otherwise: Run, nothing: float | No
 
     def run(values: Values) -> Column:
         truth = condition(values)
-        either: Any = np.where(truth[0], then(values), otherwise(values))
-        chosen: Column = either
+        chosen = cast("Column", np.where(truth[0], then(values), otherwise(values)))
         if truth[1] is None:
             return chosen
         return np.where(truth[0] | truth[1], chosen, np.array(nothing, dtype=chosen.dtype))
