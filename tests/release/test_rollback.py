@@ -84,6 +84,18 @@ def test_who_saw_another_epoch_does_not_roll_back(world: World):
     assert world.live() == [1, 2]
 
 
+@pytest.mark.parametrize("to", [None, 1])
+def test_who_goes_live_while_the_way_back_is_checked_is_first(world: World, to: int | None):
+    """S10: the chain is read once; what is in force when that read is no more loses nothing."""
+    for number in (1, 2):
+        world.deploy(number)
+    world.meanwhile = lambda: world.deploy(3)
+    with pytest.raises(Conflict, match="ann was first: fraud v3"):
+        world.rollback(to)
+    assert world.live() == [1, 2, 3]
+    assert world.rollback().number == 2
+
+
 def test_going_back_from_a_rollout_leaves_the_live_version_alone(world: World):
     """S10, S31: it is not the version before the live one that is wanted; a shadow shows nothing,
     so with one alone it is."""

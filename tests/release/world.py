@@ -1,5 +1,7 @@
 """A small release room: a registry with versions, a chain, and a check that can be told to fail."""
 
+from collections.abc import Callable
+
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidBundle
 from mainstay.bundle.memory_registry import MemoryRegistry
@@ -31,6 +33,8 @@ class World:
         self.checked: list[int] = []
         self.worse: set[str] = set()
         self.verdicts: list[Verdict] = []
+        self.meanwhile: Callable[[], object] | None = None
+        """What somebody else does once, while a version is being checked."""
 
     def pack(self, count: int = 1, model: str = "fraud") -> list[Version]:
         """Register new versions."""
@@ -42,6 +46,9 @@ class World:
 
     def check(self, version: Version) -> None:
         """What wiring would do with the bundle."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         self.checked.append(version.number)
         if version.fingerprint in self.broken:
             raise InvalidBundle(f"{version} fails its trial", field="model/model.onnx")

@@ -154,8 +154,10 @@ def rollback(
 ) -> None:
     """Let the version before answer again, as easily as deploying and faster.
 
-    Only its trial is repeated (every byte, the signature, a first load, its own examples). The
-    gate, which it went through when it was deployed, is not asked again.
+    Every byte and the signature are checked again, and each worker lets it prove itself on its own
+    examples. Its first load in a child process is repeated only if it did not pass on this machine
+    with the libraries installed now, and the gate, which it went through when it was deployed, is
+    not asked again.
     """
     opened = open_workspace(workspace)
     began = time.monotonic()
@@ -261,7 +263,7 @@ def _tell_not_everywhere(
 
 
 def _by(deployed: Deployed) -> str:
-    """By which verdict; a rollback repeats the trial and asks no gate."""
+    """By which verdict; a rollback asks no gate."""
     return f"\n  [dim]gate[/] `mainstay verdict {deployed.verdict}`" if deployed.verdict else ""
 
 

@@ -15,7 +15,7 @@ from mainstay.release.rollout.model import Record
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic
-from mainstay.serve.routes.model import Route, WorkerState
+from mainstay.serve.routes.model import Refusal, Route, WorkerState
 from mainstay.serve.supervise import SupervisorReport
 from mainstay.wiring.running import Server
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -144,6 +144,12 @@ def _problems(
             for model, refusal in worker.refused.items()
         ]
         found += [
+            f"worker {worker.slot} has not got {_arm(routes, model, refusal)}, and the live "
+            f"version answers for it: {refusal.error}"
+            for model, refusals in worker.refused_arms.items()
+            for refusal in refusals
+        ]
+        found += [
             f"worker {worker.slot} stopped {model} v{stop.number}: {stop.finding.words}; "
             f"`mainstay rollback {model}` goes back to the version before"
             for model, stop in worker.stopped.items()
@@ -161,6 +167,18 @@ def _problems(
         if duty.error:
             found.append(f"keeper, {duty.name}: {duty.error} ({duty.failures} failures)")
     return found
+
+
+def _arm(routes: Sequence[Route], model: str, refusal: Refusal) -> str:
+    """Which arm of which route a worker refused, in words."""
+    arms = [
+        f"the {arm.role} v{arm.number} of {model}"
+        for route in routes
+        if route.model == model
+        for arm in route.arms
+        if arm.fingerprint == refusal.fingerprint
+    ]
+    return " and ".join(arms) or f"an arm of {model} ({refusal.fingerprint[:12]})"
 
 
 def _show(output: Output, found: Status) -> None:

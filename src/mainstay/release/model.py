@@ -14,8 +14,8 @@ class Deployed(Route, frozen=True, kw_only=True):
     replaced: int | None = None
     """The number of the version that answered before, where there was one."""
     verdict: str = ""
-    """The id of the gate's verdict that let it through; empty after going back, which repeats the
-    trial only."""
+    """The id of the gate's verdict that let it through; empty after going back, which asks
+    no gate."""
 
     along: tuple[Route, ...] = ()
     """The routes of other models that changed at the same moment, because they take its answers."""

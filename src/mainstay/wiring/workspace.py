@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -29,7 +30,6 @@ from mainstay.bundle.object_store import open_object_store
 from mainstay.bundle.port import Loaded, Store
 from mainstay.bundle.store import DirectoryStore
 from mainstay.bundle.trial import TrialResult, try_out
-from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool
 from mainstay.release.deploy import Checks, deploy
 from mainstay.release.events import Events, Record, RecordedChain
@@ -51,6 +51,10 @@ from mainstay.wiring.cascading import Cascades
 from mainstay.wiring.folders import Places, open_places
 from mainstay.wiring.gating import check_room, machine_of, new_passage
 from mainstay.wiring.stores import Stores
+from mainstay.wiring.trials import Trials
+
+if TYPE_CHECKING:
+    from mainstay.journal.reader import DiskJournal
 
 _TRIAL_HOLDS_NS = 60_000_000_000
 """A version that was tried out so recently in this process need not be tried again."""
@@ -93,8 +97,10 @@ class Workspace(Stores):
         return DirectoryStore(Path(location))
 
     @cached_property
-    def journal(self) -> DiskJournal:
-        """What was decided."""
+    def journal(self) -> "DiskJournal":
+        """What was decided. Most commands never ask, and its libraries take long to import."""
+        from mainstay.journal.reader import DiskJournal
+
         return DiskJournal(self.places.spool, self.places.lake, clock=self.clock)
 
     @cached_property
@@ -127,7 +133,7 @@ class Workspace(Stores):
                 registry=self.registry,
             )
             record(events.version(version, who))
-        self._tried[version.fingerprint] = self.clock.elapsed_ns()
+        self._passed(version)
         return version
 
     def try_file(self, file: Path) -> tuple[Manifest, str, TrialResult]:
@@ -172,7 +178,25 @@ class Workspace(Stores):
         tried_at = self._tried.get(version.fingerprint)
         if tried_at is None or self.clock.elapsed_ns() - tried_at > _TRIAL_HOLDS_NS:
             try_out(opened.folder, version.fingerprint)
-            self._tried[version.fingerprint] = self.clock.elapsed_ns()
+            self._passed(version)
+
+    def _check_again(self, version: Version) -> None:
+        """What a version must pass to go back to it: the same, but for a trial that it passed on
+        this machine already."""
+        if self.trials.holds(version.fingerprint):
+            check_room(version, machine_of(self.places))
+            self.unpacked(version.fingerprint)
+        else:
+            self.check(version)
+
+    def _passed(self, version: Version) -> None:
+        self._tried[version.fingerprint] = self.clock.elapsed_ns()
+        self.trials.keep(version.fingerprint)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Trials passed on this machine."""
+        return Trials(self.places.cache, self.clock)
 
     # Routes -----------------------------------------------------------------------------------
 
@@ -294,12 +318,12 @@ class Workspace(Stores):
             self.check_environment()
 
             def no_gate(_version: Version, _current: Route | None) -> Verdict:
-                raise AssertionError("going back repeats the trial only")
+                raise AssertionError("going back asks no gate")
 
             together = Together(
                 RecordedChain(self.chain, events, record),
                 partial(self.cascades.planned, newer=False),
-                Checks(self.check, no_gate),
+                Checks(self._check_again, no_gate),
             )
             deployed = rollback(
                 together,
