@@ -74,7 +74,14 @@ def metric_families() -> list[tuple[str, str, str, str]]:
     metrics.loaded("m", 1, ("x",))
     metrics.answered("m", "decide", 200, 1_000_000)
     metrics.ran("m", 1, 1, {"predict": 1000})
-    metrics.withheld("m", 1, "declined", 1)
+    counts = {
+        ("withheld", "declined", "sense"): 1,
+        ("fallback", "1", "answered"): 1,
+        ("fallback_troubles", "m", "slow"): 1,
+        ("cold", "a"): 1,
+        ("repaired", "a", "trim"): 1,
+    }
+    metrics.judged("m", 1, counts, {("fallback_breaker_open", "m"): 0.0})
     metrics.non_finite("m", "output", 1)
     metrics.refused_value("m", "x")
     metrics.defect("x")

@@ -42,7 +42,9 @@ def test_requests_runs_and_steps_are_counted(metrics):
     metrics.answered("fraud", "decide", 400, 1_000)
     metrics.ran("fraud", 3, 7, {"predict": 5_000_000, "extract": 1_000_000})
     metrics.ran("fraud", 3, 1, {"predict": 1_000_000})
-    metrics.withheld("fraud", 3, "declined", 2)
+    metrics.judged(
+        "fraud", 3, {("withheld", "declined", "sense"): 2}, {("fallback_breaker_open", "lite"): 1.0}
+    )
     metrics.non_finite("fraud", "outputs", 2)
     metrics.refused_value("fraud", "amount")
     metrics.spool_error()
@@ -57,7 +59,9 @@ def test_requests_runs_and_steps_are_counted(metrics):
     spent = value(text, "mainstay_step_seconds_total", model="fraud", version="3", step="predict")
     assert spent == pytest.approx(0.006)
     withheld = {"model": "fraud", "version": "3", "status": "declined"}
-    assert value(text, "mainstay_withheld_total", **withheld) == 2
+    assert value(text, "mainstay_withheld_total", **withheld, why="sense") == 2
+    step = {"slot": "0", "model": "fraud", "version": "3", "step": "lite"}
+    assert value(text, "mainstay_fallback_breaker_open", **step) == 1
     assert value(text, "mainstay_non_finite_total", model="fraud", where="outputs") == 2
     assert value(text, "mainstay_refused_values_total", model="fraud", field="amount") == 1
     assert value(text, "mainstay_spool_errors_total") == 1
@@ -144,7 +148,7 @@ def test_step_and_door_names_are_bounded(metrics):
         metrics.answered("fraud", f"door{number}", 200, 1)
         metrics.ran("fraud", 3, 1, {f"step{number}": 1})
     labels = [dict(labels) for _, labels in page(metrics.render())]
-    assert len({found["door"] for found in labels if "door" in found}) <= 17
+    assert len({found["door"] for found in labels if "door" in found}) <= 33
     assert len({found["step"] for found in labels if "step" in found}) <= 33
 
 

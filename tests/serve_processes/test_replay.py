@@ -111,3 +111,20 @@ def test_nan_where_a_number_was_is_a_difference():
     found = replay(Doubler(output=float("nan")), recorded(Doubler(), CLEAN), LAYOUT)
     assert found.verdict == "different"
     assert found.largest_difference == float("inf")
+
+
+def test_a_run_without_the_model_says_so_and_what_there_is_of_it_is_compared():
+    """L3 S30: its version was stopped or failed, so something else answered."""
+    made = recorded(Doubler(), CLEAN)
+    nothing = encode({"output": np.full((3, 2), np.nan)})
+    failed = msgspec.structs.replace(made, outputs=nothing, steps_ns={"extract": 1, "judge": 1})
+    found = replay(Doubler(), failed, LAYOUT)
+    assert (found.without_model, found.verdict, found.compared) == (True, "same", ("features",))
+    assert str(found).startswith("it was answered without the model (3 rows); its features")
+    other = replay(Doubler(features=1.0), failed, LAYOUT)
+    assert other.verdict == "different"
+    assert "features.sum was" in str(other)
+    stopped = msgspec.structs.replace(failed, features=b"", steps_ns={"judge": 1})
+    assert "nothing of it can be made again" in str(replay(Doubler(), stopped, LAYOUT))
+    whole = msgspec.structs.replace(made, steps_ns={"extract": 1, "predict": 1})
+    assert not replay(Doubler(), whole, LAYOUT).without_model

@@ -151,7 +151,8 @@ def _problems(
         ]
         found += [
             f"worker {worker.slot} stopped {model} v{stop.number}: {stop.finding.words}; "
-            f"`mainstay rollback {model}` goes back to the version before"
+            + ("its fallback answers in its place; " if stop.stands_in else "")
+            + f"`mainstay rollback {model}` goes back to the version before"
             for model, stop in worker.stopped.items()
         ]
         for route in routes:

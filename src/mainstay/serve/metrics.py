@@ -15,6 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from mainstay.base.clock import Clock
+from mainstay.serve.exposition import (
+    Family,
+    Sample,
+    gauge,
+    machine_families,
+    page,
+)
 from mainstay.serve.machine import MachineUse, ProcessUse, process_use
 from mainstay.serve.rolling import (
     Rolling,
@@ -25,7 +32,6 @@ from mainstay.serve.rolling import (
     latency_quantiles,
 )
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "(other)"
 NONE = "(none)"
 """Requests that are about no model, such as health checks."""
@@ -35,7 +41,7 @@ SNAPSHOT_FRESH_SECONDS = 10
 _WORDS_MAX = 1000
 _MODELS_MAX = 1000
 _STEPS_MAX = 32
-_DOORS_MAX = 16
+_DOORS_MAX = 32
 _BOUNDS_NS = tuple(
     round(milliseconds * 1e6)
     for milliseconds in (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
@@ -45,7 +51,11 @@ _ABOUT = {
     "runs": "Model runs; one run answers several rows.",
     "rows": "Rows a model answered.",
     "step_seconds": "Time spent in each step of a run.",
-    "withheld": "Answers not shown as the model gave them.",
+    "withheld": "Answers not shown as the model gave them, by the check that took them back.",
+    "fallback": "Rows that a step of the fallback chain answered, passed on, or had words for.",
+    "fallback_troubles": "Runs in which a fallback step was missing, paused, slow, or failed.",
+    "cold": "Rows with a value that the model never learned from.",
+    "repaired": "Values that were repaired before a model saw them.",
     "non_finite": "Rows with NaN or infinity.",
     "refused_values": "Input values that broke the contract.",
     "defects": "Errors that nobody foresaw, each one a failed request.",
@@ -58,7 +68,11 @@ _LABELS = {
     "runs": ("model", "version"),
     "rows": ("model", "version"),
     "step_seconds": ("model", "version", "step"),
-    "withheld": ("model", "version", "status"),
+    "withheld": ("model", "version", "status", "why"),
+    "fallback": ("model", "version", "step", "outcome"),
+    "fallback_troubles": ("model", "version", "step", "trouble"),
+    "cold": ("model", "version", "input"),
+    "repaired": ("model", "version", "field", "transform"),
     "non_finite": ("model", "where"),
     "refused_values": ("model", "field"),
     "defects": (),
@@ -68,21 +82,12 @@ _LABELS = {
 }
 
 
-class Sample(msgspec.Struct, array_like=True):
-    """One line of the page."""
-
-    name: str
-    labels: dict[str, str]
-    value: float
-
-
-class Family(msgspec.Struct, array_like=True):
-    """A metric with its lines."""
-
-    name: str
-    kind: str
-    about: str
-    samples: list[Sample]
+_LEVELS = {
+    "fallback_breaker_open": (
+        "1 while a fallback step is left alone because it failed or was slow, by worker.",
+        ("model", "version", "step"),
+    )
+}
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -99,6 +104,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     processor_seconds: float = 0.0
     resident_bytes: int = 0
     last_defect: str = ""
+    levels: list[Sample] = []
+    """What judgement says of how things are now."""
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +167,7 @@ class Metrics:
         }
         self._answered: dict[tuple[str, str, int], _Answered] = {}
         self._ran: dict[tuple[str, int], _Ran] = {}
+        self._levels: dict[tuple[str, ...], float] = {}
         self._counts: dict[tuple[str, ...], int] = {("defects",): 0, ("spool_errors",): 0}
 
     # What is served ---------------------------------------------------------------------------
@@ -201,9 +209,20 @@ class Metrics:
             else:
                 self._first_step(steps, step, elapsed_ns)
 
-    def withheld(self, model: str, number: int, status: str, rows: int) -> None:
-        """Some rows' answers were asked about, held, replaced or declined."""
-        self._count(rows, "withheld", self._model(model), str(number), status)
+    def judged(
+        self,
+        model: str,
+        number: int,
+        counts: Mapping[tuple[str, ...], int],
+        levels: Mapping[tuple[str, ...], float],
+    ) -> None:
+        """What judgement counted in a run, and figures as they are now; a contract's own words
+        are the only labels."""
+        shown = self._model(model), str(number)
+        for (name, *labels), by in counts.items():
+            self._count(by, name, *shown, *labels)
+        for (name, *labels), level in levels.items():
+            self._levels[name, *shown, *labels] = level
 
     def non_finite(self, model: str, where: str, rows: int) -> None:
         """Some rows held NaN or infinity, in their `inputs`, `features` or `outputs`."""
@@ -323,6 +342,10 @@ class Metrics:
             processor_seconds=use.processor_seconds,
             resident_bytes=use.resident_bytes or 0,
             last_defect=self._last_defect,
+            levels=[
+                Sample(name, dict(zip(_LEVELS[name][1], labels, strict=True)), level)
+                for (name, *labels), level in self._levels.items()
+            ],
         )
 
     def render(self, others: Iterable[bytes] = (), machine: MachineUse | None = None) -> bytes:
@@ -340,28 +363,8 @@ class Metrics:
         families += _traffic_families(snapshots, now_ns // 1_000_000_000)
         families += _slot_families(snapshots, now_ns)
         if machine is not None:
-            families += _machine_families(machine)
-        return _page(families)
-
-
-def _page(families: Sequence[Family]) -> bytes:
-    """Families in the text form of Prometheus, written by its own library, which is imported here
-    so that a worker answers its first request without it."""
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.core import Metric
-    from prometheus_client.registry import Collector
-
-    class Page(Collector):
-        def collect(self) -> Iterable[Metric]:
-            for family in families:
-                metric = Metric(family.name, family.about, family.kind)
-                for sample in family.samples:
-                    metric.add_sample(sample.name, sample.labels, sample.value)
-                yield metric
-
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Page())
-    return generate_latest(registry)
+            families += machine_families(machine)
+        return page(families)
 
 
 def decode_snapshot(data: bytes | None) -> Snapshot | None:
@@ -418,12 +421,6 @@ def _sum_families(groups: Iterable[Sequence[Family]]) -> list[Family]:
     return list(merged.values())
 
 
-def _gauge(name: str, about: str, values: Iterable[tuple[dict[str, str], float | None]]) -> Family:
-    full = f"mainstay_{name}"
-    samples = [Sample(full, labels, value) for labels, value in values if value is not None]
-    return Family(full, "gauge", about, samples)
-
-
 def _traffic_families(snapshots: Sequence[Snapshot], second: int) -> list[Family]:
     counts: list[tuple[dict[str, str], float | None]] = []
     shares: list[tuple[dict[str, str], float | None]] = []
@@ -438,8 +435,8 @@ def _traffic_families(snapshots: Sequence[Snapshot], second: int) -> list[Family
             counts.append((labels, window.requests))
             shares.append((labels, window.share_succeeded))
     return [
-        _gauge("requests_last", "Requests in the last minute, hour and day.", counts),
-        _gauge("requests_last_2xx_share", "Share of them answered with 2xx.", shares),
+        gauge("requests_last", "Requests in the last minute, hour and day.", counts),
+        gauge("requests_last_2xx_share", "Share of them answered with 2xx.", shares),
     ]
 
 
@@ -449,7 +446,7 @@ def _slot_families(snapshots: Sequence[Snapshot], now_ns: int) -> list[Family]:
     ]
 
     def by_slot(name: str, about: str, value: Callable[[Snapshot], float]) -> Family:
-        return _gauge(name, about, [({"slot": str(shot.slot)}, value(shot)) for shot in alive])
+        return gauge(name, about, [({"slot": str(shot.slot)}, value(shot)) for shot in alive])
 
     loaded = [
         ({"slot": str(shot.slot), "model": model, "version": str(number)}, 1.0)
@@ -465,19 +462,15 @@ def _slot_families(snapshots: Sequence[Snapshot], now_ns: int) -> list[Family]:
             lambda shot: shot.processor_seconds,
         ),
         by_slot("resident_bytes", "Memory of the worker.", lambda shot: shot.resident_bytes),
-        _gauge("loaded_version", "Versions in memory, by worker.", loaded),
+        gauge("loaded_version", "Versions in memory, by worker.", loaded),
+        *(gauge(name, about, _levels(alive, name)) for name, (about, _) in _LEVELS.items()),
     ]
 
 
-def _machine_families(use: MachineUse) -> list[Family]:
-    figures: tuple[tuple[str, str, float | None], ...] = (
-        ("machine_processors", "Processors of the machine.", use.processors),
-        ("machine_load_1m", "Threads that wanted a processor, over a minute.", use.load_1m),
-        ("machine_busy_seconds", "Processor time spent since boot.", use.busy_seconds),
-        ("machine_idle_seconds", "Processor time not spent since boot.", use.idle_seconds),
-        ("machine_memory_bytes", "Memory of the machine.", use.memory_total_bytes),
-        ("machine_memory_available_bytes", "Memory still free.", use.memory_available_bytes),
-        ("machine_disk_bytes", "Size of the workspace's disk.", use.disk_total_bytes),
-        ("machine_disk_free_bytes", "Free space on it.", use.disk_free_bytes),
-    )
-    return [_gauge(name, about, [({}, value)]) for name, about, value in figures]
+def _levels(alive: Iterable[Snapshot], name: str) -> Iterable[tuple[dict[str, str], float | None]]:
+    return [
+        ({"slot": str(shot.slot), **level.labels}, level.value)
+        for shot in alive
+        for level in shot.levels
+        if level.name == name
+    ]

@@ -2,8 +2,9 @@
 
 Promises that rows go through the version's own extractor and model in the very batch they were in,
 so that the answer is the same bit for bit; and that where it is not, the first thing that differs
-is named: the features, or with equal features the output. Pure: it is handed the version and the
-record, and changes neither.
+is named: the features, or with equal features the output. A run without the model
+(its version was stopped, or failed) has no output to compare: the rest is, and the replay says so.
+Pure: it is handed the version and the record, and changes neither.
 """
 
 from typing import Literal
@@ -20,6 +21,7 @@ Verdict = Literal["same", "within", "different"]
 
 _SHOWN_MAX = 20
 _OUTPUT = "output"
+_PREDICT = "predict"
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +45,13 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float
     differences: tuple[Difference, ...] = ()
     """The first of them; where the features differ, the output is not compared."""
+    without_model: bool = False
+    """The model had no part in the run: something else answered, or nothing."""
 
     def __str__(self) -> str:
         rows = f"{self.rows} row{'s' if self.rows != 1 else ''}"
+        if self.without_model:
+            return f"it was answered without the model ({rows}); {self._of_the_rest()}"
         if self.verdict == "same":
             return f"the same answer, bit for bit ({rows}, the run it was made in)"
         if self.verdict == "within":
@@ -57,6 +63,18 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         said = f": {first.where} was {first.recorded} and is {first.replayed}" if first else ""
         return f"another answer{said}"
 
+    def _of_the_rest(self) -> str:
+        if not self.compared:
+            return "nothing of it can be made again"
+        what = " and ".join(self.compared)
+        first = self.differences[0] if self.differences else None
+        if first is not None and self.verdict == "different":
+            return (
+                f"its {what} come out otherwise: {first.where} was {first.recorded} and is "
+                f"{first.replayed}"
+            )
+        return f"its {what} come out the same"
+
 
 def replay(loaded: Loaded, batch: DecisionBatch, layout: Layout) -> Replayed:
     """Make a recorded run again."""
@@ -64,9 +82,11 @@ def replay(loaded: Loaded, batch: DecisionBatch, layout: Layout) -> Replayed:
     columns = decode(batch.inputs)
     if batch.context:
         columns.update(decode(batch.context))
-    features = loaded.extract(columns)
     compared: list[str] = []
     largest = 0.0
+    if batch.steps_ns and _PREDICT not in batch.steps_ns:
+        return _replay_rest(loaded, batch, layout, columns)
+    features = loaded.extract(columns)
     if batch.features:
         compared.append("features")
         found = _compare("features", decode(batch.features), features, layout.features)
@@ -82,6 +102,24 @@ def replay(loaded: Loaded, batch: DecisionBatch, layout: Layout) -> Replayed:
         return _told("same", batch, compared, found, tolerance)
     within = found.largest <= tolerance
     return _told("within" if within else "different", batch, compared, found, tolerance)
+
+
+def _replay_rest(
+    loaded: Loaded, batch: DecisionBatch, layout: Layout, columns: Columns
+) -> Replayed:
+    """Make again what there is of a run without the model."""
+    tolerance = loaded.manifest.runs.tolerance
+    compared: list[str] = []
+    found = _Found(0.0, [])
+    if batch.features:
+        compared.append("features")
+        features = loaded.extract(columns)
+        found = _compare("features", decode(batch.features), features, layout.features)
+    verdict: Verdict = "same"
+    if found.differences:
+        verdict = "within" if found.largest <= tolerance else "different"
+    told = _told(verdict, batch, compared, found, tolerance)
+    return msgspec.structs.replace(told, without_model=True)
 
 
 def _told(

@@ -120,9 +120,8 @@ class Worker:
 
     def _observe(self, route: Route, run: Run) -> None:
         self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns)
-        withheld = run.rows - run.statuses.count(0)
-        if withheld:
-            self._parts.metrics.withheld(route.model, route.number, "declined", withheld)
+        if run.counts or run.levels:
+            self._parts.metrics.judged(route.model, route.number, run.counts, run.levels)
 
     def _announce(self, route: Route, fields: Iterable[str]) -> None:
         self._parts.metrics.loaded(route.model, route.number, fields)
