@@ -17,7 +17,7 @@ RUN_MAX_SECONDS = 120
 # Whether there are as many values as the shape says, what is in a CSV file, and which label a
 # decision may be told, is beyond what a schema can say: these may refuse what fits theirs.
 # Everything else is held for them too.
-LOOSE = r"/(infer|invocations|outcome)$"
+LOOSE = r"/(infer|invocations|outcome|report)$"
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,14 @@ def undo_faults(undo: Undo) -> Iterator[Fault]:
     try:
         within = duration_ns(undo.within)
     except InvalidUsage:
-        yield Fault((*at, "within"), f"{undo.within[:40]!r} is not a duration; write 10m, 24h or 7d")
+        words = f"{undo.within[:40]!r} is not a duration; write 10m, 24h or 7d"
+        yield Fault((*at, "within"), words)
     else:
         if not _SECOND_NS <= within <= _PERIOD_MAX_NS:
             yield Fault((*at, "within"), f"must be 1s to 366d, got {undo.within}")
     for name, variable in (("webhook_env", undo.webhook_env), ("secret_env", undo.secret_env)):
         if variable and not _VARIABLE.fullmatch(variable):
-            words = f"{variable[:60]!r} is not the name of an environment variable, such as UNDO_URL"
+            words = f"{variable[:60]!r} names no environment variable; write one such as UNDO_URL"
             if "://" in variable:
                 words += "; the URL itself belongs into that variable, not into a file"
             yield Fault((*at, name), words)

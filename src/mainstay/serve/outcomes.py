@@ -1,4 +1,12 @@
-"""Outcomes: what the world said of a decision, kept as an event of its own by whoever heard it."""
+"""Outcomes: what the world said of a decision, kept as an event of its own by whoever heard it.
+
+A label says what was right; a reaction, what a person did with the answer; a report, that a person
+noticed an error; undoing, that what followed from it is to be taken back. The body of the event has
+one entry for each of them that was said.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from mainstay.base.clock import Clock
 from mainstay.base.ids import DecisionId, DecisionIds
@@ -14,20 +22,28 @@ class Outcomes:
         self._ids = ids
         self._clock = clock
 
-    def record(self, model: str, caller: str, decision: str, label: str | float) -> str:
+    def record(self, model: str, caller: str, decision: str, said: Mapping[str, Any]) -> Event:
         """Hand an outcome to the operating system, from when on no crash of this process loses
-        it; returns the id of its event."""
-        time_ms, sequence = self._ids.take(1)
-        now_ns = self._clock.now_ns()
-        event = Event(
-            id=str(DecisionId(time_ms, self._ids.incarnation, sequence)),
-            kind="outcome",
-            time_ns=now_ns,
-            known_ns=now_ns,
-            model=model,
-            actor=caller,
-            subject=decision,
-            body={"label": label},
-        )
+        it; returns its event."""
+        event = outcome_event(self._ids, self._clock, (model, caller, decision), said)
         self._spool.append([event])
-        return event.id
+        return event
+
+
+def outcome_event(
+    ids: DecisionIds, clock: Clock, about: tuple[str, str, str], said: Mapping[str, Any]
+) -> Event:
+    """An outcome as an event; `about` is model, who says it, and the decision."""
+    time_ms, sequence = ids.take(1)
+    now_ns = clock.now_ns()
+    model, caller, decision = about
+    return Event(
+        id=str(DecisionId(time_ms, ids.incarnation, sequence)),
+        kind="outcome",
+        time_ns=now_ns,
+        known_ns=now_ns,
+        model=model,
+        actor=caller,
+        subject=decision,
+        body=dict(said),
+    )

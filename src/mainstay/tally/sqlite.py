@@ -117,6 +117,8 @@ class SqliteTally:
         with self._lock:
             new = self._counts.declare(name, form)
             known = self._counts.form(name)
+        if self._forms.get(name) == known:
+            return
         with self._exchanging:
             self._forms[name] = known
             if new:

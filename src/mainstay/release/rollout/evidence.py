@@ -107,7 +107,7 @@ class JournalEvidence:
             else:
                 seen.add_decision(each)
         for event in fresh.events:
-            if event.kind == "outcome":
+            if event.kind == "outcome" and "label" in event.body:
                 seen.add_outcome(event.subject, event.body.get("label"))
         late = seen.late_ones(self._now_ns())
         if late:

@@ -446,6 +446,15 @@ _DECISION_ID: Final[Schema] = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[0-9a-f]{28}$"},
 }
+
+
+def _said(operation: str, words: str, body: Schema, kept: Schema) -> Schema:
+    """Something that is said of a decision."""
+    recorded = _recorded(operation, words, body, kept)
+    recorded["responses"]["409"] = _error("This cannot be said of this decision.", "Error")
+    return {"post": {**recorded, "parameters": [_DECISION_ID]}}
+
+
 _SERVER_PATHS: Final[Schema] = {
     "/v2": {"get": _get("server", "What this server is.")},
     "/v2/health/live": {"get": _get("live", "Whether the process runs.")},
@@ -457,14 +466,11 @@ _SERVER_PATHS: Final[Schema] = {
             "parameters": [_DECISION_ID],
         }
     },
-    **{
-        f"/decisions/{{id}}/{said}": {
-            "post": {**_recorded(said, words, body, kept), "parameters": [_DECISION_ID]}
-        }
-        for said, words, body, kept in (
-            ("outcome", "What the world said of a decision.", OUTCOME, OUTCOME_KEPT),
-            ("report", "That an answer was wrong or harmful.", REPORT, REPORT_KEPT),
-            ("undo", "Take back what followed from a decision.", UNDO, UNDONE),
-        )
-    },
+    "/decisions/{id}/outcome": _said(
+        "outcome", "What the world said of a decision.", OUTCOME, OUTCOME_KEPT
+    ),
+    "/decisions/{id}/report": _said(
+        "report", "That an answer was wrong or harmful.", REPORT, REPORT_KEPT
+    ),
+    "/decisions/{id}/undo": _said("undo", "Take back what followed from it.", UNDO, UNDONE),
 }

@@ -1,12 +1,14 @@
 """What the world said of a decision: `{"label": "fraud"}`, or `{"label": 12.5}`.
 
+Also what a person did with the answer: `{"reaction": "ignored", "dwell_ms": 1200}`.
 With `"model": "fraud"` beside it the outcome is taken without looking the decision up; an id that
 no decision of that model has is then found, and left out, when outcomes are joined to decisions.
 """
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -16,13 +18,18 @@ from mainstay.contract.problems import brief
 from mainstay.serve.http.wire.strict import UNKNOWN_QUOTES, decode, refuse_duplicate_keys
 
 OutcomeLabel = str | int | float | bool
+Reaction = Literal["accepted", "ignored", "abandoned", "corrected"]
+REACTIONS: Final[tuple[str, ...]] = get_args(Reaction)
+DWELL_MAX_MS: Final = 24 * 3600 * 1000
 
 
 class OutcomeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An outcome as a caller tells it."""
 
-    label: OutcomeLabel
+    label: OutcomeLabel | msgspec.UnsetType = msgspec.UNSET
     model: str = ""
+    reaction: Reaction | msgspec.UnsetType = msgspec.UNSET
+    dwell_ms: float | msgspec.UnsetType = msgspec.UNSET
 
 
 _decoder = msgspec.json.Decoder(OutcomeBody)
@@ -33,7 +40,34 @@ def parse_outcome(body: bytes) -> OutcomeBody:
     """Read a body, or refuse it in words."""
     said = decode(_decoder, body)
     refuse_duplicate_keys(body, UNKNOWN_QUOTES)
+    if (said.label, said.reaction, said.dwell_ms) == (msgspec.UNSET,) * 3:
+        raise InvalidRequest(
+            "this says nothing of the decision",
+            field="label",
+            rule="missing",
+            expected="`label` for what was right, or `reaction` for what was done with the answer",
+        )
+    if not isinstance(said.dwell_ms, msgspec.UnsetType) and not 0 <= said.dwell_ms <= DWELL_MAX_MS:
+        raise InvalidRequest(
+            "nobody looks at an answer for so long, or so short",
+            field="dwell_ms",
+            rule="range",
+            got=said.dwell_ms,
+            expected=f"milliseconds, 0 to {DWELL_MAX_MS}",
+        )
     return said
+
+
+def said_by(outcome: OutcomeBody, contracts: Sequence[Contract]) -> dict[str, Any]:
+    """An outcome as it is kept: what was said, and nothing else."""
+    kept: dict[str, Any] = {}
+    if not isinstance(outcome.label, msgspec.UnsetType):
+        kept["label"] = check_label(outcome.label, contracts)
+    if not isinstance(outcome.reaction, msgspec.UnsetType):
+        kept["reaction"] = outcome.reaction
+    if not isinstance(outcome.dwell_ms, msgspec.UnsetType):
+        kept["dwell_ms"] = outcome.dwell_ms
+    return kept
 
 
 def check_label(label: OutcomeLabel, contracts: Sequence[Contract]) -> str | float:
@@ -86,6 +120,6 @@ def _refused(label: OutcomeLabel, expected: str, rule: str) -> InvalidRequest:
     )
 
 
-def outcome_answer(event: str, decision: str, model: str, label: str | float) -> bytes:
+def outcome_answer(event: str, decision: str, model: str, kept: Mapping[str, Any]) -> bytes:
     """What a caller is told once its outcome is recorded."""
-    return _encode({"id": event, "decision": decision, "model": model, "label": label})
+    return _encode({"id": event, "decision": decision, "model": model, **kept})
