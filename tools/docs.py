@@ -78,6 +78,8 @@ def metric_families() -> list[tuple[str, str, str, str]]:
         ("withheld", "declined", "sense"): 1,
         ("fallback", "1", "answered"): 1,
         ("fallback_troubles", "m", "slow"): 1,
+        ("rules_broken", "1"): 1,
+        ("hold_unsure", "pass"): 1,
         ("cold", "a"): 1,
         ("repaired", "a", "trim"): 1,
     }

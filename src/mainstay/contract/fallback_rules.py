@@ -17,7 +17,9 @@ from mainstay.contract.fallbacks import (
     FallbackWords,
 )
 from mainstay.contract.fields import between
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
+    Category,
     Label,
     NumberOutput,
     Output,
@@ -116,6 +118,23 @@ def answer_fault(step: FallbackAnswer, output: Output) -> str:
             if not numbers or len(answer) != output.length:  # type: ignore[arg-type]
                 return f"must be a list of {output.length} numbers; got {_described(answer)}"
             return ""
+
+
+def cold_faults(judge: Judge, known: Known) -> Iterator[Fault]:
+    """What makes no sense in what becomes of values that the model never learned from."""
+    for name, then in judge.cold.items():
+        at: Setting = ("judge", "cold", name)
+        if name not in known.input_names:
+            guess = did_you_mean(name, known.input_names)
+            words = f"there is no input {name[:60]!r}{guess}; there are {one_of(known.input_names)}"
+            yield Fault(at, words)
+            continue
+        kind = known.inputs.get(name)
+        if kind is not None and not (isinstance(kind, Category) and kind.others):
+            words = "is never new: only an input of type category with `others: true` takes values "
+            yield Fault(at, words + "that it does not list")
+        if then == "fallback" and not judge.fallback:
+            yield Fault(at, "there is no `judge.fallback` that could answer; write one, or decline")
 
 
 def _no_class(answer: object, names: tuple[str, ...], noun: str) -> str:

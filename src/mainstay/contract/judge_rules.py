@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.confidence_rules import confidence_faults, cost_faults
-from mainstay.contract.fallback_rules import fallback_faults
+from mainstay.contract.fallback_rules import cold_faults, fallback_faults
 from mainstay.contract.holding_rules import hold_faults, rules_faults
 from mainstay.contract.judging import Judge
 from mainstay.contract.people_rules import exposure_faults, report_faults, undo_faults
@@ -24,6 +24,7 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
     if judge.hold is not None:
         yield from hold_faults(judge.hold, known)
     yield from fallback_faults(judge.fallback, known)
+    yield from cold_faults(judge, known)
     if judge.confidence is not None:
         yield from confidence_faults(judge.confidence, known)
     if judge.cost is not None:

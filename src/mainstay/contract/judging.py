@@ -60,6 +60,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which answers wait for a person."""
     fallback: tuple[FallbackStep, ...] = ()
     """What answers in place of the model where its answer is declined, tried in this order."""
+    cold: dict[str, Literal["fallback", "decline", "ask"]] = {}
+    """Inputs of type category with `others: true` to what becomes of a row whose value is not among
+    the `values` that the model learned from: the fallback answers, nothing does, or the answer is
+    told with the question whether it is right."""
     confidence: Confidence | None = None
     """How sure the model must be."""
     cost: Cost | None = None

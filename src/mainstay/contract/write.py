@@ -114,6 +114,8 @@ _EXAMPLES: Final = {
     "cost": "{fraud: {ok: 500}, ok: {fraud: 1}}",
     "parity": "[country]",
     "unit": "customer",
+    "fallback": '[fraud-lite, {answer: ok, when: amount < 100}, {say: "A person will look."}]',
+    "cold": "{customer: fallback}",
     "notes": '"It knows more countries."',
 }
 

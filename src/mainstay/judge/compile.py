@@ -4,6 +4,7 @@ The one place that knows all stages. A part of `judge` that the contract leaves 
 """
 
 from mainstay.contract.model import Contract
+from mainstay.judge.cold import ColdStage
 from mainstay.judge.confidence import ConfidenceStage
 from mainstay.judge.cost import CostStage
 from mainstay.judge.exposure import ExposureStage
@@ -24,6 +25,8 @@ def compile_flow(contract: Contract, means: Means | None = None) -> Flow:
 def _first(contract: Contract, means: Means) -> list[Stage]:
     """What judges the model's own answers."""
     stages: list[Stage] = [SenseStage(contract)]
+    if contract.judge.cold:
+        stages.append(ColdStage(contract))
     stages += _rules(contract, means)
     if contract.judge.confidence is not None or contract.judge.cost is not None:
         stages.append(ConfidenceStage(contract, means.calibration))

@@ -149,6 +149,7 @@ class Chain:
         told[offer.rows] = offer.output
         for place, row in enumerate(offer.rows.tolist()):
             case.shown[row] = offer.shown(place)
+            case.words.pop(row, None)
         case.statuses[offer.rows] = FALLBACK
         sensible = self._sense(told[offer.rows])
         if not sensible.all():

@@ -146,9 +146,9 @@ class Means:
 
     clock: Clock = field(default_factory=SystemClock)
     others: Mapping[str, "Other"] = field(default_factory=dict[str, "Other"])
+    """The versions that fallback steps name and that are here, by the key of the step."""
     calibration: Calibration | None = None
     """How the version corrects its confidence."""
-    """The versions that fallback steps name and that are here, by the key of the step."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mainstay.bundle.calibration import correction_for
 from mainstay.contract.columns import MATRIX, Column, Columns, take
 from mainstay.contract.model import (
     Contract,
@@ -50,7 +51,8 @@ class Standby:
         contract = other.loaded.manifest.contract
         self._checker = Checker(contract)
         self._context = _context_names(contract)
-        self._present = present(contract)
+        calibration = other.loaded.manifest.calibration
+        self._present = present(contract, correction_for(contract, calibration))
 
     def __call__(self, case: Case, rows: Places) -> Stood:
         """Its answers to some rows of a case. Raises what its model raises."""
