@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainstay.access.model import Caller, Key, digest_of
+from mainstay.access.model import Caller, Key, KeyRing, digest_of
 from mainstay.base.ids import DecisionIds
 from mainstay.base.limits import BODY_MAX_BYTES, HEADERS_MAX, URL_MAX_BYTES
 from mainstay.serve.choices.follow import Choices
@@ -411,3 +411,28 @@ def test_metrics_count_what_was_answered(tmp_path: Path) -> None:
         assert 'mainstay_refused_values_total{field="a",model="sum"} 1.0' in text
 
     serving(tmp_path, story)
+
+
+def test_what_a_connection_said_before_is_read_once_and_asked_anew(tmp_path: Path) -> None:
+    """S15 S37: a head that is the same again is not read again, but who it speaks for is asked
+    for with the keys of the moment; and what differs, however little, is another request."""
+    key = Key(id="a", digest=digest_of("secret"), caller=Caller(name="anna"), created_at_ns=0)
+
+    async def story(server: Server) -> None:
+        client = await server.connect()
+        given = "authorization: Bearer secret"
+        bodies = (GOOD, b'{"inputs": {"a": 1, "b": 2.125}}', GOOD)
+        answers = [await client.ask("POST", "/models/sum/decide", b, given) for b in bodies]
+        assert [status for status, _ in answers] == [200, 200, 200]
+        sums = [server.world.journal.find(each["id"]).inputs["b"] for _, each in answers]
+        assert sums == [2.0, 2.125, 2.0]
+        assert (await client.ask("GET", "/models/sum/decide", b"", given))[0] == 405
+        assert (await client.ask("POST", "/models/sum/decide", GOOD))[0] == 401
+        assert (await client.ask("POST", "/models/sun/decide", GOOD, given))[0] == 404
+        assert (await client.ask("POST", "/models/sum/decide", GOOD, given))[0] == 200
+        server.follower.keys = KeyRing((), local=False)
+        assert (await client.ask("POST", "/models/sum/decide", GOOD, given))[0] == 401
+        server.follower.keys = KeyRing((key,), local=False)
+        assert (await client.ask("POST", "/models/sum/decide", GOOD, given))[0] == 200
+
+    serving(tmp_path, story, key, local=False)

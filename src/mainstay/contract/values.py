@@ -274,7 +274,7 @@ class Checker:
             return _count_problems(matrix.shape[0])
         # NaN fails every comparison.
         good: Mask = (matrix >= self._low) & (matrix <= self._high)
-        if good.all():
+        if np.count_nonzero(good) == good.size:  # several times as fast as `all`
             if self._whole is None:
                 return []
             whole = matrix[:, self._whole]

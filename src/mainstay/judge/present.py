@@ -99,6 +99,15 @@ class Presented:
                 said[place - self._start] = shown.answer
         return said
 
+    @property
+    def own(self) -> bool:
+        """Whether all of it is what the model gave."""
+        return not any(self._start <= place < self._stop for place in self._instead)
+
+    def numbers(self, width: int) -> list[str]:
+        """The model's own numbers as JSON has them, `width` to each row."""
+        return self._rows.numbers()[self._start * width : self._stop * width]
+
     def texts(self) -> list[str]:
         """Row by row, the members that a `Shown` has in JSON, without its braces."""
         texts = self._rows.texts()[self._start : self._stop]
@@ -120,11 +129,20 @@ def _numbers(raw: Column) -> list[str]:
 class Rows(ABC):
     """The rows of a run whose output is of one kind."""
 
-    __slots__ = ("_answers", "_texts")
+    __slots__ = ("_answers", "_numbers", "_raw", "_texts")
 
-    def __init__(self) -> None:
+    def __init__(self, raw: Column) -> None:
+        self._raw = raw
         self._answers: list[Any] | None = None
+        self._numbers: list[str] | None = None
         self._texts: list[str] | None = None
+
+    def numbers(self) -> list[str]:
+        """Every number as JSON has it; made once, for all calls of a run."""
+        found = self._numbers
+        if found is None:
+            found = self._numbers = _numbers(self._raw)
+        return found
 
     def answers(self) -> list[Any]:
         """The answer of every row; made once, for all calls of a run."""
@@ -195,12 +213,11 @@ def _reader(contract: Contract, correct: Correct) -> Read:
 class _TwoClasses(Rows):
     """The second class is the one that a threshold is about."""
 
-    __slots__ = ("_correct", "_output", "_pairs", "_raw")
+    __slots__ = ("_correct", "_output", "_pairs")
 
     def __init__(self, output: Probability, raw: Column, correct: Correct) -> None:
-        super().__init__()
+        super().__init__(raw)
         self._output = output
-        self._raw = raw
         self._correct = correct
         self._pairs: list[tuple[float, float]] | None = None
 
@@ -245,13 +262,12 @@ class _TwoClasses(Rows):
 class _Best(Rows):
     """Names by the height of their scores; ties keep the contract's order."""
 
-    __slots__ = ("_count", "_found", "_names", "_raw")
+    __slots__ = ("_count", "_found", "_names")
 
     def __init__(self, names: tuple[str, ...], count: int, raw: Column) -> None:
-        super().__init__()
+        super().__init__(raw)
         self._names = names
         self._count = count
-        self._raw = raw
         self._found: tuple[list[list[int]], list[list[float]]] | None = None
 
     def best(self) -> tuple[list[list[int]], list[list[float]]]:
@@ -321,12 +337,11 @@ class _Ranking(_Best):
 class _Labels(Rows):
     """A class and nothing about the others."""
 
-    __slots__ = ("_classes", "_raw")
+    __slots__ = ("_classes",)
 
     def __init__(self, output: Label, raw: Column) -> None:
-        super().__init__()
+        super().__init__(raw)
         self._classes = output.classes
-        self._raw = raw
 
     def _answered(self) -> list[Any]:
         places: list[int] = self._raw.tolist()
@@ -337,11 +352,7 @@ class _Labels(Rows):
 class _Plain(Rows):
     """A number or a vector, as it is."""
 
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: Column) -> None:
-        super().__init__()
-        self._raw = raw
+    __slots__ = ()
 
     def _answered(self) -> list[Any]:
         return self._raw.tolist()
@@ -358,7 +369,7 @@ class _Woven(Rows):
     __slots__ = ("_parts", "_where", "count")
 
     def __init__(self, parts: Sequence[tuple[Sequence[int], Presented]]) -> None:
-        super().__init__()
+        super().__init__(np.empty(0))
         self._parts = parts
         self._where = {
             row: (presented, place) for own, presented in parts for place, row in enumerate(own)

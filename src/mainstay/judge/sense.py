@@ -102,7 +102,7 @@ def _width(output: Output) -> int | None:
 def _probable(output: Column) -> Mask:
     # NaN and infinity fail the comparisons, so they need no look of their own.
     within: Mask = (output >= -_ROUNDING) & (output <= 1 + _ROUNDING)
-    if within.all():
+    if np.count_nonzero(within) == within.size:
         return _sums_to_one(output)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(within.all(axis=1) & _sums_to_one(output))

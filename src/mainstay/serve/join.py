@@ -22,8 +22,10 @@ from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, StorageFailed, TooLate
 from mainstay.base.limits import JOINED_ROWS_MAX, WAITING_ROWS_MAX
 from mainstay.contract.times import duration_ns
+from mainstay.journal.model import Record
 from mainstay.journal.port import Spool
 from mainstay.serve.aside import Aside
+from mainstay.serve.held.keep import Keeping
 from mainstay.serve.model import Answer, Call, Run
 from mainstay.serve.pipeline import Pipeline, Refusals
 
@@ -57,12 +59,14 @@ class RunTimes:
 
     def __init__(self) -> None:
         self._by_size: dict[int, float] = {}
+        self._guessed: dict[int, float] = {}
 
     def learn(self, rows: int, took_ns: int) -> None:
         """Take one measured run into account. One that took many times as long as the others was
         interrupted, as a rule, and says little about the next."""
         size = rows.bit_length()
         known = self._by_size.get(size)
+        self._guessed.clear()
         if known is None:
             self._by_size[size] = took_ns
         else:
@@ -72,8 +76,13 @@ class RunTimes:
         """The time of a run, scaled up from the nearest size that is known."""
         size = rows.bit_length()
         known = self._by_size.get(size)
-        if known is not None:
-            return known
+        if known is None:
+            known = self._guessed.get(size)
+        if known is None:
+            known = self._guessed[size] = self._guess(size)
+        return known
+
+    def _guess(self, size: int) -> float:
         nearest = min(self._by_size, key=lambda other: abs(other - size), default=None)
         if nearest is None:
             return 0.0
@@ -101,15 +110,17 @@ class Joiner:
         observe: Callable[[Run], None],
         *,
         aside: bool = False,
+        keeping: Keeping | None = None,
     ) -> None:
         """`aside`: nobody waits for these answers, so no run happens on the loop, however short,
-        and no record is waited for."""
+        and no record is waited for. `keeping` is what keeps answers that wait for a person."""
         self.pipeline = pipeline
         self.times = RunTimes()
         self._spool = spool
         self._executor = executor
         self._clock = clock
         self._observe = observe
+        self._keeping = keeping
         self._loop = asyncio.get_running_loop()
         self._line: deque[Ticket] = deque()
         self._errands: deque[Callable[[], None]] = deque()
@@ -272,10 +283,16 @@ class Joiner:
     def _record(self, group: list[Ticket], run: Run) -> None:
         began = self._clock.elapsed_ns()
         batch = self.pipeline.decisions(run)
+        records: list[Record] = [batch]
+        if run.held and self._keeping is not None:
+            batch, events = self._keeping(run, batch)
+            records = [batch, *events]
 
         def recorded(error: BaseException | None) -> None:
             run.steps_ns["record"] = self._clock.elapsed_ns() - began
             if error is not None:
+                if run.held and self._keeping is not None:
+                    self._keeping.undo(batch, run.held)
                 _fail(group, error)
                 return
             for ticket, answer in zip(group, self.pipeline.answers(run, batch), strict=True):
@@ -292,12 +309,12 @@ class Joiner:
         try:
             if self._level == "durable":
                 self._unrecorded += 1
-                self._spool.append_durable([batch], recorded_elsewhere)
+                self._spool.append_durable(records, recorded_elsewhere)
                 return
             if self._level == "written":
-                self._spool.append([batch])
+                self._spool.append(records)
             else:
-                self._spool.append_buffered([batch])
+                self._spool.append_buffered(records)
         except MainstayError as error:
             if self._level == "durable":
                 self._unrecorded -= 1

@@ -144,7 +144,11 @@ class App:
                 raise NotReady(
                     "this worker has no orders yet", expected="the same request again in a moment"
                 )
-            caller = keys.authenticate(heads.key)
+            known = heads.known
+            if known is None or known[0] is not keys:
+                # A ring never changes: keys that come or go are another ring.
+                known = heads.known = keys, keys.authenticate(heads.key)
+            caller = known[1]
             serving = None
             if kind == "invocations" and not target.model:
                 target = msgspec.structs.replace(target, model=self._only_model(query))

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mainstay.access.model import Caller
+from mainstay.access.model import Caller, KeyRing
 from mainstay.base.errors import NotFound, WrongMethod
 from mainstay.base.limits import NAME_MAX_CHARACTERS
 from mainstay.serve.engine import Serving
@@ -66,6 +66,10 @@ def resolve(method: str, path: str) -> Target:
             return Target(_allowed(method, path, kind, wanted), _name(model))
         case ["", "decisions", decision]:
             return Target(_allowed(method, path, "decision", "GET"), name=decision)
+        case ["", "decisions", decision, "state"]:
+            return Target(_allowed(method, path, "state", "GET"), name=decision)
+        case ["", "decisions", decision, "release" | "reject" as verb]:
+            return Target(_allowed(method, path, verb, "POST"), name=decision)
         case ["", "decisions", decision, "outcome" | "report" | "undo" as said]:
             return Target(_allowed(method, path, said, "POST"), name=decision)
         case _:
@@ -125,6 +129,8 @@ class Heads:
     content_length: int = 0
     json_length: int | None = None
     expects_continue: bool = False
+    known: tuple[KeyRing, Caller] | None = None
+    """Whom the key belongs to, as a ring of keys said before."""
 
 
 def read_heads(heads: Heads, headers: list[tuple[bytes, bytes]]) -> None:
