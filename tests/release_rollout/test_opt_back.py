@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from mainstay.contract.finding import Finding
+from mainstay.release.rollout.drive import Driver
 from mainstay.release.rollout.model import Evidence, Rollout
 from mainstay.release.rollout.opt_back import SUNSET
 from mainstay.serve.routes.model import News, Route
-from tests.release_rollout.simulated import SECOND_NS, World, plan
+from tests.release_rollout.simulated import SECOND_NS, Dying, World, plan
 
 DAY_NS = 86_400 * SECOND_NS
 BEGAN_NS = 1_700_000_000_000_000_000
@@ -17,6 +19,17 @@ class Chosen(World):
     """A world in which some units went back."""
 
     back = 0
+
+    def _new_driver(self) -> Driver:
+        self.reminded: list[Finding] = getattr(self, "reminded", [])
+        store = Dying(self.store, ["save", "lease"], self._dies)
+        chain = Dying(self.chain, ["append", "current"], self._dies)
+
+        def remind(rollout: Rollout, finding: Finding) -> None:
+            self.reminded.append(finding)
+
+        said = self.said.append
+        return Driver(store, chain, self.look, self.clock, f"keeper {self.deaths}", said, remind)
 
     def look(self, rollout: Rollout, newest: Route | None) -> Evidence:
         return Evidence(newest=newest, went_back=self.back)
@@ -74,6 +87,10 @@ def test_who_still_uses_the_old_version_is_said_in_time():
     assert short.rollout.findings[0].verdict == "pass"
     short.run(1)
     assert short.rollout.findings[0].verdict == "unsure"
+    short.run(1)
+    (reminder,) = short.reminded
+    assert reminder.check == SUNSET
+    assert reminder.words.startswith("1 unit went back to v1, and will be answered by v2 from 2023")
 
 
 @pytest.mark.parametrize("back", [0, 3])
@@ -93,6 +110,7 @@ def test_a_keeper_killed_anywhere_comes_to_the_same_end(back: int):
         killed = lived(kill_at)
         assert killed.rollout == quiet.rollout
         assert killed.chain.history("fraud") == quiet.chain.history("fraud")
+        assert bool(killed.reminded) == bool(quiet.reminded) == bool(back)
         kills += killed.deaths
     assert kills == quiet.calls
 

@@ -15,8 +15,10 @@ from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, StorageFailed
 from mainstay.base.ids import DecisionId, DecisionIds
 from mainstay.bundle.model import Version
+from mainstay.contract.finding import Finding
 from mainstay.journal.model import Event
 from mainstay.release.gate.model import Verdict, name_of
+from mainstay.release.rollout.model import Plan
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.serve.routes.port import RouteChain
 
@@ -93,6 +95,20 @@ class Events:
             actor=verdict.actor,
             subject=verdict.candidate,
             body=body,
+        )
+
+    def finding(self, rollout_of: Plan, finding: Finding) -> Event:
+        """A look at a rollout found what somebody should act on."""
+        now_ns = self._clock.now_ns()
+        return Event(
+            id=self._new_id(),
+            kind="finding",
+            time_ns=now_ns,
+            known_ns=now_ns,
+            model=rollout_of.model,
+            actor=rollout_of.actor,
+            subject=rollout_of.candidate.fingerprint,
+            body={"rollout": rollout_of.salt, **structs.asdict(finding)},
         )
 
     def refusal(

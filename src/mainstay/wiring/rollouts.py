@@ -281,7 +281,13 @@ class RolloutKeeper:
 
         holder = f"{socket.gethostname()} {os.getpid()} {new_incarnation():08x}"
         self._driver = Driver(
-            workspace.rollouts, _ToldChain(workspace), look, workspace.clock, holder, say
+            workspace.rollouts,
+            _ToldChain(workspace),
+            look,
+            workspace.clock,
+            holder,
+            say,
+            workspace.remind,
         )
         self._one_at_a_time = threading.Lock()
 

@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from msgspec import structs
 
 from mainstay.access.port import TrustStore
 from mainstay.access.sql import SqlTrustStore
-from mainstay.base.errors import NotAllowed
+from mainstay.base.errors import MainstayError, NotAllowed
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.admit import admit, open_bundle
 from mainstay.bundle.archive import Unpacked
@@ -30,6 +30,7 @@ from mainstay.bundle.object_store import open_object_store
 from mainstay.bundle.port import Loaded, Store
 from mainstay.bundle.store import DirectoryStore
 from mainstay.bundle.trial import TrialResult, try_out
+from mainstay.contract.finding import Finding
 from mainstay.journal.spool import DiskSpool
 from mainstay.release.deploy import Checks, deploy
 from mainstay.release.events import Events, Record, RecordedChain
@@ -39,9 +40,13 @@ from mainstay.release.gate.port import VerdictStore
 from mainstay.release.gate.run import Passage, Wish, go_through
 from mainstay.release.gate.sql import SqlVerdictStore
 from mainstay.release.model import Deployed
+from mainstay.release.pins.model import pinned
+from mainstay.release.pins.port import PinStore
+from mainstay.release.pins.sql import SqlPinStore
 from mainstay.release.rollback import rollback
 from mainstay.release.rollout.append import goes_on
 from mainstay.release.rollout.drive import going_on
+from mainstay.release.rollout.model import Rollout
 from mainstay.release.rollout.port import RolloutStore
 from mainstay.release.rollout.sql import SqlRolloutStore
 from mainstay.release.together import Together
@@ -77,6 +82,11 @@ class Workspace(Stores):
     def verdicts(self) -> VerdictStore:
         """What the gate said."""
         return SqlVerdictStore(self._engine)
+
+    @cached_property
+    def pins(self) -> PinStore:
+        """What clients rely on."""
+        return SqlPinStore(self._engine)
 
     @cached_property
     def rollouts(self) -> RolloutStore:
@@ -285,14 +295,23 @@ class Workspace(Stores):
 
     def _judge(self, passage: Passage, pair: tuple[Version, Route | None], wish: Wish) -> Verdict:
         version, current = pair
+        candidate = self._opened(version.number, version.fingerprint)
+        baseline = (
+            None if current is None else self._opened(current.number, current.fingerprint)
+        )
+        relied_on = pinned(
+            self.pins.of(version.model),
+            candidate.manifest.contract,
+            None if baseline is None else baseline.manifest.contract,
+        )
         verdict = go_through(
             passage,
-            self._opened(version.number, version.fingerprint),
-            None if current is None else self._opened(current.number, current.fingerprint),
+            candidate,
+            baseline,
             wish,
             query=self.journal.query,
             machine=machine_of(self.places),
-            found=self.cascades.planned(version).plan.findings,
+            found=(*self.cascades.planned(version).plan.findings, *relied_on),
         )
         self.verdicts.keep(verdict)
         return verdict
@@ -356,6 +375,12 @@ class Workspace(Stores):
         """Add entries of several models at the same moment, and tell the journal."""
         with self._telling() as (events, record):
             return RecordedChain(self.chain, events, record).append_all(wanted, seen)
+
+    def remind(self, rollout: Rollout, finding: Finding) -> None:
+        """Tell the journal what a look at a rollout found. It is kept with the rollout as well, so
+        a journal that cannot be told holds up nothing."""
+        with suppress(MainstayError), self._telling() as (events, record):
+            record(events.finding(rollout.plan, finding))
 
     @contextmanager
     def _telling(self) -> Generator[tuple[Events, Record]]:

@@ -10,8 +10,10 @@ from typing import Final
 
 from mainstay.base.clock import Clock
 from mainstay.base.errors import Conflict, MainstayError, StorageFailed
+from mainstay.contract.finding import Finding
 from mainstay.release.rollout.controllers import arrived, is_of, overtaken, step
 from mainstay.release.rollout.model import Evidence, Record, Rollout
+from mainstay.release.rollout.opt_back import reminder
 from mainstay.release.rollout.port import RolloutStore
 from mainstay.serve.routes.model import Route
 from mainstay.serve.routes.port import RouteChain
@@ -20,6 +22,12 @@ LEASE_SECONDS: Final = 10.0
 
 Look = Callable[[Rollout, Route | None], Evidence]
 Say = Callable[[str], None]
+Remind = Callable[[Rollout, Finding], None]
+
+
+def _nobody(rollout: Rollout, finding: Finding) -> None:
+    """For drivers that nobody listens to."""
+    del rollout, finding
 
 
 class Driver:
@@ -27,14 +35,16 @@ class Driver:
 
     def __init__(
         self, store: RolloutStore, chain: RouteChain, look: Look, clock: Clock, holder: str,
-        say: Say,
+        say: Say, remind: Remind = _nobody,
     ) -> None:  # fmt: skip
+        """`remind` is told of a finding that somebody should act on before a day that is fixed."""
         self._store = store
         self._chain = chain
         self._look = look
         self._clock = clock
         self._holder = holder
         self._say = say
+        self._remind = remind
 
     def tick(self) -> None:
         """One look at every rollout; what cannot be driven now is named in one error."""
@@ -57,6 +67,9 @@ class Driver:
             after = step(before, self._look(before, newest), self._clock.now_ns())
             if after == before:
                 return
+            due = reminder(before, after)
+            if due is not None:
+                self._remind(after, due)  # first, so that a keeper's death may repeat it at most
             record = self._store.save(record, after)
         if record.rollout.pending is not None:
             record = self._store.save(record, self._carried_out(record.rollout))

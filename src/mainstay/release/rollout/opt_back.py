@@ -67,6 +67,13 @@ def sunset(rollout: Rollout, seen: Evidence, now_ns: int) -> tuple[Finding, str]
     return finding, f"{units} went back to {plan.current}; {spoken(left_ns)} left, until {day}"
 
 
+def reminder(before: Rollout, after: Rollout) -> Finding | None:
+    """The finding that the day is near, where a look brought it."""
+    known = {each.verdict for each in before.findings if each.check == SUNSET}
+    due = [each for each in after.findings if each.check == SUNSET and each.verdict == "unsure"]
+    return due[0] if due and "unsure" not in known else None
+
+
 def _units(count: int) -> str:
     if not count:
         return "nobody"
