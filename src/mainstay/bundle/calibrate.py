@@ -37,6 +37,8 @@ def calibrate(
     """The correction that was asked for (`auto` chooses), fitted on all rows; and the confidence
     in each row's answer under corrections that were fitted without that row."""
     rows = len(truth)
+    if not rows:
+        return Calibration(why=_why(asked, "none", 0, ["none"])), np.zeros(0)
     ways = _ways(asked, rows)
     folds = _folds(rows)
     held_out = {way: _held_out(way, raw, truth, folds, len(output.classes)) for way in ways}

@@ -121,7 +121,8 @@ def _best(rule: ThresholdRule, curve: Curve) -> int:
     wanted, some = rule.precision_at_least or 0, curve.found > 0
     enough = np.flatnonzero((curve.precision >= wanted - 1e-12) & some)
     if not enough.size:
-        raise _unreachable("precision", wanted, float(curve.precision[some].max()))
+        highest = float(curve.precision[some].max()) if some.any() else 0.0
+        raise _unreachable("precision", wanted, highest)
     found = curve.recall[enough]
     best = enough[found >= found.max()]
     return int(best[np.argmax(curve.precision[best])])

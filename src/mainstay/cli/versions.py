@@ -10,6 +10,7 @@ from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.archive import SUFFIX, check_archive
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.trial import TrialResult
+from mainstay.bundle.weigh import stated
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.routing import model_and_number
 from mainstay.contract.difference import Change, difference
@@ -168,7 +169,7 @@ def _side(text: str, workspace: str | None) -> _Side:
     else:
         opened = open_workspace(workspace)
         manifest = opened.unpacked(_version(opened, text).fingerprint).manifest
-    return _Side(manifest.contract, manifest)
+    return _Side(stated(manifest), manifest)
 
 
 def _facts(old: _Side, new: _Side) -> list[tuple[str, str, str]]:
@@ -198,6 +199,14 @@ def _told(manifest: Manifest) -> dict[str, str]:
     }
     told |= {f"parameter {name}": str(value) for name, value in card.parameters.items()}
     told |= {f"metric {name}": f"{value:.6g}" for name, value in card.metrics.items()}
+    judgement = manifest.judgement
+    if judgement is not None and judgement.threshold is not None:
+        told["threshold chosen"] = f"{judgement.threshold.chosen:.6g}"
+    known = None if judgement is None else judgement.after or judgement.before
+    if known is not None:
+        found = manifest.calibration
+        how = found.method if found is not None else "none"
+        told["confidence"] = f"off by {known.error:.4f} on average, correction: {how}"
     return told | {f"library {name}": value for name, value in card.libraries.items()}
 
 
