@@ -32,7 +32,7 @@ def test_every_command_explains_itself(command):
     result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"Usage: mainstay {command}" in result.output
-    if command != "key":
+    if command not in {"key", "pin"}:
         assert "--json" in result.output
         if "Example" in result.output:
             assert "mainstay" in result.output.split("Example")[1]
@@ -202,6 +202,54 @@ def test_the_journal_is_asked_in_three_forms(shop):
     assert {"route", "version", "refusal"} <= kinds
     assert run("query", sql, "--csv", "--workspace", str(shop)).output.startswith("kind,n")
     assert "version" in run("query", sql, "--workspace", str(shop)).output
+
+
+def test_pack_says_the_metric_its_range_and_what_it_is_made_for(tmp_path):
+    """S8 S13 N9: without a line of Python; what is wrong is refused in words."""
+    from tests.servers.mainstay import CONTRACT, onnx_model
+
+    (tmp_path / "m.onnx").write_bytes(onnx_model())
+    (tmp_path / "sums.yaml").write_text(CONTRACT)
+    labels = ["low" if row < 3 else "high" for row in range(20)]
+    rows = "a,b,c,label\n" + "".join(f"{i / 10},0.5,0.25,{t}\n" for i, t in enumerate(labels))
+    (tmp_path / "rows.csv").write_text(rows)
+    numbered = rows.replace("low", "0").replace("high", "1")
+    (tmp_path / "numbered.csv").write_text(numbered)
+    place = ("--workspace", str(tmp_path / "shop"))
+    model = ("--model", str(tmp_path / "m.onnx"), "--confidence", str(tmp_path / "rows.csv"))
+    stated = ("--contract", str(tmp_path / "sums.yaml"), *place)
+    first = run("pack", "sums", *model, *stated, "--json")
+    assert first.exit_code == 0, first.output
+    mark = json.loads(first.output)["version"]["fingerprint"]
+
+    def pack(*more: str) -> Result:
+        return run(
+            "pack", "after", *model[:3], str(tmp_path / "numbered.csv"), *place, *more
+        )  # fmt: skip
+
+    measured = ("--metric", "accuracy", "--acceptable", "0.1", "1")
+    nothing_live = pack("--upstream", "sums")
+    assert nothing_live.exit_code == 2
+    assert "mainstay deploy sums" in nothing_live.output
+    assert run("deploy", "sums", *place).exit_code == 0
+    for upstream in ("sums", "sums=1", f"sums={mark[:12]}"):
+        done = pack(*measured, "--upstream", upstream, "--json")
+        assert done.exit_code == 0, done.output
+        told = json.loads(done.output)
+        assert told["card"]["upstream"] == {"sums": mark}
+    written = (tmp_path / "shop" / "contracts" / "after.yaml").read_text()
+    assert "metric: accuracy" in written
+    assert "0.1" in written
+    for wrong, said in (
+        (("--upstream", "sums="), "names no version"),
+        (("--upstream", "sums", "--upstream", "sums=1"), "pinned twice"),
+        (("--upstream", "sums=abcdef"), "abcdef"),
+        (("--metric", "accuracy", "--acceptable", "0.9", "1"), "another acceptable"),
+        (("--metric", "accuray"), "accuracy"),
+    ):
+        refused = pack(*wrong)
+        assert refused.exit_code in {1, 2}
+        assert said in refused.output, refused.output
 
 
 def test_pack_from_files(tmp_path):

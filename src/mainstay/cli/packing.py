@@ -8,12 +8,15 @@ from typing import Any
 import click
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.metrics import METRICS
 from mainstay.bundle.pack_files import read_model_file, read_rows_file
 from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.contract.load import load_contract
 from mainstay.wiring.packing import pack as pack_version
 
 _MODELS = ".onnx (ONNX), .txt (LightGBM), .ubj or .json (XGBoost)"
+_SHORTEST_FINGERPRINT = 6
+"""A number with fewer digits is the number of a version."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -39,6 +42,13 @@ At the end of a training script, one call does the same and takes the model as i
               help="The function that makes the model's features of the inputs.")  # fmt: skip
 @click.option("--contract", type=_FILE,
               help="The contract; by default contracts/NAME.yaml, else inferred.")  # fmt: skip
+@click.option("--metric", type=click.Choice(sorted(METRICS)),
+              help="What is measured on these rows, if the contract does not say.")  # fmt: skip
+@click.option("--acceptable", nargs=2, type=float, metavar="LO HI",
+              help="The range the metric must lie in, or the version is not served.")  # fmt: skip
+@click.option("--upstream", multiple=True, metavar="MODEL[=VERSION]",
+              help="A model whose answers it takes: the live version, or the one with this number "
+              "or the beginning of its fingerprint. May be given again.")  # fmt: skip
 @click.option("--output", "model_output", metavar="OUTPUT",
               help="The output of an ONNX model to use.")  # fmt: skip
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
@@ -54,6 +64,9 @@ def pack(  # noqa: PLR0913  # because each is an option
     label: str,
     features: str | None,
     contract: Path | None,
+    metric: str | None,
+    acceptable: tuple[float, float] | None,
+    upstream: tuple[str, ...],
     model_output: str | None,
     into: Path | None,
     workspace: str | None,
@@ -72,6 +85,9 @@ def pack(  # noqa: PLR0913  # because each is an option
             confidence=rows if truth is None else (rows, truth),
             features=None if features is None else _function(features),
             contract=stated,
+            metric=metric,
+            acceptable=acceptable or (),
+            upstream=_pins(upstream),
             output=model_output,
             workspace=workspace,
             into=into,
@@ -93,6 +109,23 @@ def pack(  # noqa: PLR0913  # because each is an option
         output.say(escape(line))
     if packed.file is not None:
         output.say(f"  file       {escape(packed.file)}")
+
+
+def _pins(texts: tuple[str, ...]) -> dict[str, int | str | None]:
+    """Models with the versions that were named; none means the live one."""
+    pins: dict[str, int | str | None] = {}
+    for text in texts:
+        model, named, which = text.partition("=")
+        if not model or (named and not which) or model in pins:
+            raise InvalidUsage(
+                f"{model!r} is pinned twice" if model in pins else f"{text!r} names no version",
+                field="upstream",
+                got=text,
+                expected="each model once: embedder, embedder=3 or embedder=8f1c2a",
+            )
+        number = which.isdecimal() and len(which) < _SHORTEST_FINGERPRINT
+        pins[model] = int(which) if number else which or None
+    return pins
 
 
 def _function(text: str) -> Callable[..., Any]:

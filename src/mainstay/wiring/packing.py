@@ -70,7 +70,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
-    upstream: Mapping[str, int | str] | None = None,
+    upstream: Mapping[str, int | str | None] | None = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
     tolerance: float = 1e-4,
@@ -84,7 +84,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
     the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
     also leaves the bundle file in a folder. `upstream` has models whose answers it takes, each with
-    the version it is made for. `workspace`, else $MAINSTAY_WORKSPACE or here, is made if need be.
+    the version it is made for (None: the live one). `workspace`, else $MAINSTAY_WORKSPACE or here,
+    is made if need be.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
@@ -136,7 +137,7 @@ def _leave(file: Path, into: Path) -> Path:
 
 
 def _pinned(
-    card: Card | dict[str, Any] | None, opened: Workspace, upstream: Mapping[str, int | str]
+    card: Card | dict[str, Any] | None, opened: Workspace, upstream: Mapping[str, int | str | None]
 ) -> Card | dict[str, Any] | None:
     """The card with the fingerprints of the versions that this one is made for."""
     if not upstream:
@@ -147,7 +148,17 @@ def _pinned(
     return {**(card or {}), "upstream": pins}
 
 
-def _fingerprint(opened: Workspace, model: str, which: int | str) -> str:
+def _fingerprint(opened: Workspace, model: str, which: int | str | None) -> str:
+    if which is None:
+        live = opened.chain.current(model)
+        if live is None:
+            raise InvalidUsage(
+                f"nothing answers for {model} yet that this version could be made for",
+                field=f"upstream.{model}",
+                got=model,
+                expected=f"`mainstay deploy {model}` first, or {model}=NUMBER",
+            )
+        return live.fingerprint
     if isinstance(which, int):
         return opened.registry.find(model, which).fingerprint
     version = opened.registry.find_fingerprint(which)
