@@ -63,13 +63,17 @@ output: {type: probability, classes: [low, high]}
 """
 
 
-def pack_model(workspace: Path, bias: float = 0.0) -> PackedVersion:
+def pack_model(
+    workspace: Path, bias: float = 0.0, *, assets: str = "", written: str = CONTRACT
+) -> PackedVersion:
     """A version in a workspace, made if need be; another bias is another version."""
     contract = workspace.parent / f"{MODEL}.yaml"
-    contract.write_text(CONTRACT)
+    contract.write_text(written + (f"assets: {assets}\n" if assets else ""))
     rows = np.linspace(-1, 1, 60).reshape(20, 3)
+    labels = np.where(rows @ [1.0, 2.0, 3.0] + bias > 0, "high", "low")
+    confidence = (rows, labels) if assets else rows
     return pack(
-        MODEL, model=onnx_model(bias), confidence=rows, contract=contract, workspace=workspace,
+        MODEL, model=onnx_model(bias), confidence=confidence, contract=contract, workspace=workspace,
         classes=("low", "high"), quiet=True,
     )  # fmt: skip
 

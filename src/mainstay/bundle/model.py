@@ -66,6 +66,20 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float
 
 
+class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
+    """Decisions of production, with the outcomes that were heard of them, as a confidence set."""
+
+    of: str
+    """The fingerprint of the version whose model this is."""
+    window: tuple[str, str]
+    """From when to when the outcomes were heard, RFC 3339."""
+    rows: int
+    classes: dict[str, float]
+    """The share of each class, by the outcomes."""
+    left_out: dict[str, int]
+    """Why to how many decisions with an outcome that are not in it."""
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Where a version comes from: what data, which window, which code, who, when, how good."""
 
@@ -86,6 +100,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     notes: str = ""
     upstream: dict[str, str] = {}
     """Models whose answers this version takes, each with the fingerprint it was made for."""
+    confidence: Refreshed | None = None
+    """Where the confidence set is from, when it was refreshed after packing."""
     trained_on: tuple[str, ...] = ()
     """Models whose answers shaped the training data."""
 

@@ -9,7 +9,6 @@ before it is handed back. The same inputs at the same time give the same fingerp
 ever pickled. A confidence set beyond `CONFIDENCE_ROWS_MAX` is thinned evenly, and the card says so.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -23,7 +22,6 @@ from mainstay.base.errors import InvalidUsage
 from mainstay.base.limits import ROWS_PER_CALL_MAX
 from mainstay.bundle.answers import shaper
 from mainstay.bundle.anything import is_tuple
-from mainstay.bundle.archive import SUFFIX, write_archive
 from mainstay.bundle.assets import (
     CONFIDENCE_FILE,
     END_TO_END_FILE,
@@ -36,16 +34,15 @@ from mainstay.bundle.carried import run_carried
 from mainstay.bundle.convert import Kept, Trial, convert, recognise
 from mainstay.bundle.digest import sha256_of
 from mainstay.bundle.impressions import words_column
-from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.metrics import METRICS, measure
-from mainstay.bundle.model import MANIFEST_FILE, Card, CodePart, Manifest, ModelPart
+from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
 from mainstay.bundle.plain_model import PlainModel
 from mainstay.bundle.rows import Asked, Extractor, ask, conform, read_rows
-from mainstay.bundle.signing import sign, write_signature
+from mainstay.bundle.seal import seal
 from mainstay.bundle.source import Carried, carry, check_lookups
 from mainstay.bundle.trained import TrainedModel
-from mainstay.bundle.trial import TrialResult, try_out
+from mainstay.bundle.trial import TrialResult
 from mainstay.bundle.weigh import weigh
 from mainstay.contract.columns import Column, Columns, rows_of, take
 from mainstay.contract.infer import infer_contract, observed
@@ -366,20 +363,7 @@ class _Version:
     def _seal(
         self, manifest: Manifest, files: dict[str, bytes], into: Path, key: Path | None
     ) -> Packed:
-        # Never sorted: the order of the inputs is the order of the columns of a matrix.
-        raw = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        fingerprint = fingerprint_of(raw)
-        with tempfile.TemporaryDirectory(prefix="mainstay-pack-") as temporary:
-            folder = Path(temporary) / "bundle"
-            for name, data in {MANIFEST_FILE: raw, **files}.items():
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-            if key is not None:
-                write_signature(folder, sign(fingerprint, key))
-            trial = try_out(folder, fingerprint)
-            file = into / f"{self.recipe.name}-{fingerprint[:12]}{SUFFIX}"
-            write_archive(folder, file)
+        file, fingerprint, trial = seal(manifest, files, into, key)
         contract_file = None
         if self.recipe.contract is None:
             contract_file = _write_beside(self.contract, self.confidence.inputs, into)

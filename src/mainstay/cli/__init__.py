@@ -16,6 +16,7 @@ _COMMANDS = {
     "show": "mainstay.cli.show:show",
     "diff": "mainstay.cli.versions:diff",
     "refresh": "mainstay.cli.refreshing:refresh",
+    "refresh": "mainstay.cli.refreshing:refresh",
     "deploy": "mainstay.cli.routing:deploy",
     "rollback": "mainstay.cli.routing:rollback",
     "verdict": "mainstay.cli.verdicts:verdict",

@@ -67,7 +67,7 @@ def repeated_inputs(query: Query, contract: Contract, fingerprint: str) -> Repea
         f"SELECT {columns}, count(*) AS times_ FROM ({newest}) GROUP BY ALL "  # noqa: S608  # because of the line above
         f"HAVING times_ >= {TIMES_MIN} ORDER BY times_ DESC, {columns} LIMIT {HABITS_MAX}"
     )
-    found = {name: _column(table.column(column), kinds[name]) for name, column in kept.items()}
+    found = {name: column_of(table.column(column), kinds[name]) for name, column in kept.items()}
     times: list[int] = table.column("times_").to_pylist()
     return Repeated(
         columns=found,
@@ -76,7 +76,8 @@ def repeated_inputs(query: Query, contract: Contract, fingerprint: str) -> Repea
     )
 
 
-def _column(values: Any, kind: Input) -> Column:
+def column_of(values: Any, kind: Input) -> Column:
+    """A column of the journal as versions take it."""
     listed: list[Any] = values.to_pylist()
     match kind:
         case Category() | Text():
