@@ -21,6 +21,7 @@ _COMMANDS = {
     "rollback": "mainstay.cli.routing:rollback",
     "verdict": "mainstay.cli.verdicts:verdict",
     "pin": "mainstay.cli.pinning:pin",
+    "pin": "mainstay.cli.pinning:pin",
     "status": "mainstay.cli.status:status",
     "judge": "mainstay.cli.judging:judge",
     "held": "mainstay.cli.holding:held",

@@ -8,7 +8,7 @@ from mainstay.contract.finding import Finding, Verdict
 from mainstay.contract.model import Contract, Vector, VectorOutput
 from mainstay.release.gate.model import Evidence, Machine
 
-ACCEPTED_BY_NAME: Final = ("contract", "habit", "training loop")
+ACCEPTED_BY_NAME: Final = ("contract", "habit", "training loop", "pinned client")
 """The checks whose findings are decisions of the owner rather than faults."""
 
 _NOTICED_ONE_US: Final = 500.0
