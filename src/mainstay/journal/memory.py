@@ -160,6 +160,7 @@ class MemoryNews:
             events = self._log.events[self._events :]
         self._runs += len(runs)
         self._events += len(events)
-        rows = rows_of([run for run in runs if run[1].model == wanted.model], wanted)
+        mine = [run for run in runs if run[1].model == wanted.model and wanted.decisions]
+        rows = rows_of(mine, wanted)
         heard = [e for e in events if e.model == wanted.model and e.kind in wanted.kinds]
         return Fresh(sorted(rows, key=lambda row: row["id"]), heard)

@@ -138,6 +138,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Of decisions, as SQL names them; one that a version does not have is left out."""
     kinds: tuple[str, ...]
     """Of events."""
+    decisions: bool = True
+    """Whether decisions are wanted at all."""
 
 
 class Fresh(msgspec.Struct, frozen=True):

@@ -100,6 +100,8 @@ class DiskNews:
             self._sealed.add(marker.piece)
             place = self._places.pop(marker.piece, _Place())
             for file in marker.files:
+                if file.kind == "decision" and not self._wanted.decisions:
+                    continue
                 if file.model == self._wanted.model and file.last_ms >= self._wanted.since_ms:
                     groups += [_Group(file, number, place) for number in self._groups(file)]
         groups.sort(key=lambda group: group.file.first_ms)
@@ -132,10 +134,11 @@ class DiskNews:
     def _read_piece(self, piece: PieceReader, fresh: Fresh) -> None:
         place = self._places.setdefault(piece.name, _Place())
         model = self._wanted.model
-        found = piece.runs_after(model, place.settled, place.recent, _RUNS_MAX)
-        fresh.decisions.extend(rows_of(found, self._wanted))
-        place.recent.update({batch.first_sequence: batch.time_ms for batch, _ in found})
-        place.settle()
+        if self._wanted.decisions:
+            found = piece.runs_after(model, place.settled, place.recent, _RUNS_MAX)
+            fresh.decisions.extend(rows_of(found, self._wanted))
+            place.recent.update({batch.first_sequence: batch.time_ms for batch, _ in found})
+            place.settle()
         events = piece.events_after(model, place.event, _RUNS_MAX)
         for row, event in events:
             day = day_of(event.time_ns // 1_000_000)

@@ -69,7 +69,7 @@ def check_undo(decision: Shown, contract: Contract, now_ns: int) -> None:
 
 def _was_released(decision: Shown) -> bool:
     """Whether a person let a held answer go."""
-    return any("released" in event for event in decision.get("since", ()))
+    return any(event.get("did") == "released" for event in decision.get("since", ()))
 
 
 def says_wrong(event: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ one entry for each of them that was said.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from mainstay.base.clock import Clock
 from mainstay.base.ids import DecisionId, DecisionIds
@@ -25,21 +25,26 @@ class Outcomes:
     def record(self, model: str, caller: str, decision: str, said: Mapping[str, Any]) -> Event:
         """Hand an outcome to the operating system, from when on no crash of this process loses
         it; returns its event."""
-        event = outcome_event(self._ids, self._clock, (model, caller, decision), said)
+        event = event_about(self._ids, self._clock, (model, caller, decision), said)
         self._spool.append([event])
         return event
 
 
-def outcome_event(
-    ids: DecisionIds, clock: Clock, about: tuple[str, str, str], said: Mapping[str, Any]
+def event_about(
+    ids: DecisionIds,
+    clock: Clock,
+    about: tuple[str, str, str],
+    said: Mapping[str, Any],
+    kind: Literal["outcome", "action"] = "outcome",
 ) -> Event:
-    """An outcome as an event; `about` is model, who says it, and the decision."""
+    """What is said or done about a decision, as an event; `about` is model, who says it, and the
+    decision."""
     time_ms, sequence = ids.take(1)
     now_ns = clock.now_ns()
     model, caller, decision = about
     return Event(
         id=str(DecisionId(time_ms, ids.incarnation, sequence)),
-        kind="outcome",
+        kind=kind,
         time_ns=now_ns,
         known_ns=now_ns,
         model=model,

@@ -25,6 +25,7 @@ FOLLOW_EVERY_SECONDS = 0.2
 INBOX_EVERY_SECONDS = 0.5
 ROLLOUTS_EVERY_SECONDS = 1.0
 SEAL_EVERY_SECONDS = 2.0
+UNDO_EVERY_SECONDS = 0.5
 TIDY_EVERY_SECONDS = 600.0
 
 _CHOICES_KEPT_NS = 3600 * 1_000_000_000
@@ -67,6 +68,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty(FOLLOW_DUTY, FOLLOW_EVERY_SECONDS, writer.look),
         Duty("keep the choices", FOLLOW_EVERY_SECONDS, _choices(writer, late)),
         Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, _rollouts(late, say), gently=True),
+        Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
@@ -93,6 +95,19 @@ def _forgetting(late: Open) -> Callable[[], None]:
         stores.choices.forget(in_force, stores.clock.now_ns() - _CHOICES_KEPT_NS)
 
     return forget
+
+
+def _undoing(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.undoing import UndoKeeper
+
+            looks.append(UndoKeeper(late(), lambda: writer.routes).look)
+        looks[0]()
+
+    return look
 
 
 def _rollouts(late: Open, say: Say) -> Callable[[], None]:

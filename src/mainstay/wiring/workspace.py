@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
@@ -31,6 +31,7 @@ from mainstay.bundle.port import Loaded, Store
 from mainstay.bundle.store import DirectoryStore
 from mainstay.bundle.trial import TrialResult, try_out
 from mainstay.contract.finding import Finding
+from mainstay.journal.model import Event
 from mainstay.journal.spool import DiskSpool
 from mainstay.release.deploy import Checks, deploy
 from mainstay.release.events import Events, Record, RecordedChain
@@ -50,6 +51,7 @@ from mainstay.release.rollout.model import Rollout
 from mainstay.release.rollout.port import RolloutStore
 from mainstay.release.rollout.sql import SqlRolloutStore
 from mainstay.release.together import Together
+from mainstay.serve.outcomes import event_about
 from mainstay.serve.replay import Replayed, replay
 from mainstay.serve.routes.model import Draft, Route
 from mainstay.wiring.cascading import Cascades
@@ -392,6 +394,21 @@ class Workspace(Stores):
             spool.close()
 
     # Decisions --------------------------------------------------------------------------------
+
+    def say_of(
+        self,
+        model: str,
+        decision: str,
+        body: Mapping[str, Any],
+        *,
+        kind: Literal["outcome", "action"],
+        actor: str,
+    ) -> Event:
+        """Keep what is said or was done about a decision."""
+        with self._telling() as (_, record):
+            event = event_about(self._ids, self.clock, (model, actor, decision), body, kind)
+            record(event)
+            return event
 
     def replay(self, decision_id: str) -> tuple[Version, Replayed]:
         """Make the run of a decision again, with the version that made it."""
