@@ -130,7 +130,7 @@ class World:
         self.spool = FailingSpool(self.log, 7)
         self.journal = MemoryJournal(self.log)
 
-    def engine(self) -> Engine:
+    def engine(self, **parts: Any) -> Engine:
         return Engine(
             Machinery(
                 ids=DecisionIds(7, self.clock),
@@ -142,6 +142,7 @@ class World:
                 announce=lambda route, fields: self.announced.append(route),
                 missed=self.missed.append,
                 chose=lambda route: self.back.__contains__,
+                **parts,
             )
         )
 

@@ -51,7 +51,10 @@ EXPRESSION_DEPTH_MAX: Final = 20
 EXPRESSION_EXPONENT_MAX: Final = 16
 RULES_MAX: Final = 100
 HOLD_LEAST_MAX: Final = 1_000_000
+HELD_MAX: Final = 10_000
 FALLBACK_STEPS_MAX: Final = 8
+REPAIR_STEPS_MAX: Final = 8
+SPELLING_WORDS_MAX: Final = 1000
 
 # What an answer or a refusal may grow to.
 PROBLEMS_PER_CALL_MAX: Final = 100

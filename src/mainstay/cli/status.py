@@ -12,6 +12,8 @@ from mainstay.bundle.model import Version
 from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import show_rollouts
 from mainstay.release.rollout.model import Record
+from mainstay.serve.held.folder import FolderDesk
+from mainstay.serve.held.settle import still_waiting
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic
@@ -38,6 +40,8 @@ class Status(msgspec.Struct, kw_only=True):
     """Model to the versions of other models that the version in force was made for, in a word."""
     traffic: dict[str, Traffic]
     machine: MachineUse
+    held: int
+    """Answers that wait for a person."""
     rollouts: list[Record]
     """Of every model the one that began last, unless it ended long ago."""
     problems: list[str]
@@ -102,6 +106,7 @@ def look(opened: Workspace) -> Status:
         workers=workers,
         keeper=keeper,
         routes=routes,
+        held=len(still_waiting(FolderDesk(opened.places.held), opened.clock.now_ns())),
         rollouts=rollouts,
         versions=versions,
         pins=pins,
@@ -217,6 +222,8 @@ def _show(output: Output, found: Status) -> None:
         traffic = found.traffic.get(label)
         if traffic is not None and traffic.last_day:
             output.say(f"[dim]{traffic.last_hour} requests of the last hour were about {words}[/]")
+    if found.held:
+        output.say(f"{found.held} answer(s) wait for a person: `mainstay held list`")
     show_rollouts(output, found.rollouts, _ago)
     _show_machine(output, found.machine)
     for problem in found.problems:

@@ -35,6 +35,11 @@ def sums_of(values: Column) -> Sums:
     return found
 
 
+def sums_of_one(value: float) -> Sums:
+    """What one number adds."""
+    return _one_by_one([value])
+
+
 def _one_by_one(values: list[float]) -> Sums:
     count = heads = head_squares = rests = mixed = rest_squares = 0.0
     for value in values:

@@ -22,6 +22,10 @@ from mainstay.journal.port import Spool
 from mainstay.judge.model import Means, Other
 from mainstay.serve.aside import Aside
 from mainstay.serve.gather import Gatherer, LookupSource, Sources
+from mainstay.serve.held.keep import Keeping
+from mainstay.serve.held.memory import MemoryDesk
+from mainstay.serve.held.port import Desk
+from mainstay.serve.held.settle import Settler
 from mainstay.serve.join import Joiner
 from mainstay.serve.mixture import HeldOut, Missed, Mixture
 from mainstay.serve.model import Run
@@ -98,6 +102,8 @@ class Machinery:
     """Told of rows that a shadow did not answer."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
+    desk: Desk = field(default_factory=MemoryDesk)
+    """Where answers wait for a person."""
     chose: Callable[[Route], Chose] = _nobody_yet
     """Asked for each route who went back in it."""
 
@@ -110,6 +116,18 @@ class Engine:
         self._serving: dict[str, Serving] = {}
         self._leaving: list[Serving] = []
         self._stopped: dict[str, Stop] = {}
+
+    @property
+    def settler(self) -> Settler:
+        """Who releases and rejects what waits here."""
+        parts = self._machinery
+        return Settler(
+            parts.desk,
+            lambda event: parts.spool.append([event]),
+            parts.tally,
+            parts.ids,
+            parts.clock,
+        )
 
     @property
     def stopped(self) -> Mapping[str, Stop]:
@@ -260,6 +278,7 @@ class Engine:
             machinery.clock,
             lambda run: machinery.observe(route, run),
             aside=shadow,
+            keeping=None if shadow else _keeping(machinery, route),
         )
         gatherer = Gatherer(pipeline.contract, sources, machinery.lookups)
         return Serving(route, loaded, pipeline, joiner, gatherer, sources, others)
@@ -325,6 +344,11 @@ class Engine:
         self._leaving.append(before)
         for each in before.beside:
             each.joiner.retire()
+
+
+def _keeping(machinery: Machinery, route: Route) -> Keeping:
+    """What keeps the answers of a route that wait for a person."""
+    return Keeping(machinery.desk, route, machinery.ids, machinery.clock)
 
 
 def _stopped_error(model: str, stop: Stop) -> Stopped:

@@ -13,6 +13,8 @@ import numpy as np
 from mainstay.access.model import Caller
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.model import Contract
+from mainstay.contract.repair import Change
+from mainstay.judge.holding import Holding
 from mainstay.judge.present import Presented, Shown, woven
 
 
@@ -28,6 +30,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     received_ns: int
     notes: dict[int, str] = {}
     """Row of the call to what was unusual about its context."""
+    repaired: tuple[Change, ...] = ()
+    """Values that were put right, and what was sent."""
     shadows: tuple[str, ...] = ()
     """Per row: the decision that a shadow repeats."""
 
@@ -124,6 +128,8 @@ class Run:
     replaced: dict[int, Shown] = field(default_factory=dict[int, Shown])
     """Rows that something else than the model's output answers."""
     words: dict[int, str] = field(default_factory=dict[int, str])
+    held: dict[int, Holding] = field(default_factory=dict[int, Holding])
+    """Rows that wait for a person, and why."""
     told: Column | None = None
     """The output as it leaves, where a fallback answers some rows; the record has the model's."""
     without_model: str = ""

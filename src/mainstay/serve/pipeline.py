@@ -29,6 +29,7 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.problems import Problem, refusal
+from mainstay.contract.repair import changes_by_row
 from mainstay.contract.values import Checker
 from mainstay.journal.model import CERTAIN, STATUSES, DecisionBatch, Layout
 from mainstay.judge.compile import compile_flow
@@ -138,6 +139,8 @@ class Pipeline:
             started_ns=started,
             without_model=self._without_model,
         )
+        if self.contract.repair:
+            _tell_repairs(run)
         read = self._clock.elapsed_ns
         before = read()
         run.steps_ns["validate"] = before - started
@@ -185,6 +188,7 @@ class Pipeline:
             judged=run.judged,
             shown=run.replaced,
             words=run.words,
+            held=run.held,
             counts=run.counts,
             levels=run.levels,
         )
@@ -315,6 +319,20 @@ def _words_of(run: Run, part: slice) -> dict[int, str]:
     return {
         row - part.start: said for row, said in run.words.items() if part.start <= row < part.stop
     }
+
+
+def _tell_repairs(run: Run) -> None:
+    """Record and count what was put right before the run; always the same column."""
+    told = np.full(run.rows, None, dtype=object)
+    start = 0
+    for call in run.calls:
+        for row, words in changes_by_row(call.repaired).items():
+            told[start + row] = words
+        for change in call.repaired:
+            key = ("repaired", change.field, change.transform)
+            run.counts[key] = run.counts.get(key, 0) + 1
+        start += call.rows
+    run.judged["repaired"] = told
 
 
 def _notes(calls: list[Call]) -> dict[int, str]:

@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -28,6 +28,8 @@ from mainstay.serve.choices.make import Chooser
 from mainstay.serve.engine import Engine, Machinery
 from mainstay.serve.failures import Failures
 from mainstay.serve.follow import Follower, Loader
+from mainstay.serve.held.memory import MemoryDesk
+from mainstay.serve.held.port import Desk
 from mainstay.serve.http.app import App, FindDecision
 from mainstay.serve.http.connection import Connections
 from mainstay.serve.machine import machine_use
@@ -69,6 +71,8 @@ class WorkerParts:
     metrics: Metrics
     find_decision: FindDecision
     tally: Tally
+    desk: Desk = field(default_factory=MemoryDesk)
+    """Where answers wait for a person."""
 
 
 class Worker:
@@ -92,6 +96,7 @@ class Worker:
                 missed=self._missed,
                 chose=self._choices.of,
                 tally=parts.tally,
+                desk=parts.desk,
             )
         )
         self._failures = Failures(parts.spool, parts.ids, parts.clock, settings.slot)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from mainstay.serve.choices.keep import ChoiceKeeper
 from mainstay.serve.choices.model import rollouts_of
+from mainstay.serve.held.folder import FolderDesk
+from mainstay.serve.held.settle import due, forget
 from mainstay.serve.keeper import Duty
 from mainstay.wiring.folders import Places
 from mainstay.wiring.orders import OrderWriter
@@ -27,6 +29,7 @@ ROLLOUTS_EVERY_SECONDS = 1.0
 SEAL_EVERY_SECONDS = 2.0
 UNDO_EVERY_SECONDS = 0.5
 TIDY_EVERY_SECONDS = 600.0
+HELD_EVERY_SECONDS = 10.0
 
 _CHOICES_KEPT_NS = 3600 * 1_000_000_000
 """So long after its last choice a rollout may still be beginning, as far as this machine knows."""
@@ -71,6 +74,8 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
+        Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
+        Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
         Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
     ]
     if writer.places.settings.inbox:
@@ -106,6 +111,27 @@ def _undoing(writer: OrderWriter, late: Open) -> Callable[[], None]:
 
             looks.append(UndoKeeper(late(), lambda: writer.routes).look)
         looks[0]()
+
+    return look
+
+
+def _held(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    """What nobody released or rejected in time is rejected."""
+    desk = FolderDesk(writer.places.held)
+
+    def look() -> None:
+        if due(desk, writer.clock.now_ns()):
+            with late().settling() as settler:
+                settler.tick()
+
+    return look
+
+
+def _forgetting_held(writer: OrderWriter) -> Callable[[], None]:
+    desk = FolderDesk(writer.places.held)
+
+    def look() -> None:
+        forget(desk, writer.clock.now_ns())
 
     return look
 

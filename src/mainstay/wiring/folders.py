@@ -56,6 +56,11 @@ class Places:
         return self.root / "state" / "tally.db"
 
     @property
+    def held(self) -> Path:
+        """Answers that wait for a person, and what was decided about them."""
+        return self.root / "state" / "held"
+
+    @property
     def journal(self) -> Path:
         """The journal."""
         return self.root / self.settings.journal

@@ -22,6 +22,7 @@ from mainstay.contract.model import FunctionSource
 from mainstay.journal.spool import DiskSpool
 from mainstay.serve.asking import Asker
 from mainstay.serve.gather import Sources
+from mainstay.serve.held.folder import FolderDesk
 from mainstay.serve.keeper import words_of
 from mainstay.serve.lifeline import hold_lifeline
 from mainstay.serve.metrics import Metrics
@@ -106,6 +107,7 @@ def _parts(places: Places, slot: int) -> WorkerParts:
         metrics=Metrics(slot, os.getpid(), clock, _last_snapshot(places.run, slot)),
         find_decision=Asker(places.run).find,
         tally=SqliteTally(places.tally, clock),
+        desk=FolderDesk(places.held),
     )
 
 

@@ -20,9 +20,9 @@ from msgspec import structs
 
 from mainstay.access.port import TrustStore
 from mainstay.access.sql import SqlTrustStore
-from mainstay.base.errors import MainstayError, NotAllowed
+from mainstay.base.errors import InvalidBundle, MainstayError, NotAllowed
 from mainstay.base.ids import DecisionIds, new_incarnation
-from mainstay.bundle.admit import admit, open_bundle
+from mainstay.bundle.admit import admit, open_bundle, open_folder
 from mainstay.bundle.archive import Unpacked
 from mainstay.bundle.load import load
 from mainstay.bundle.model import Manifest, Version
@@ -51,9 +51,12 @@ from mainstay.release.rollout.model import Rollout
 from mainstay.release.rollout.port import RolloutStore
 from mainstay.release.rollout.sql import SqlRolloutStore
 from mainstay.release.together import Together
+from mainstay.serve.held.folder import FolderDesk
+from mainstay.serve.held.settle import Settler
 from mainstay.serve.outcomes import event_about
 from mainstay.serve.replay import Replayed, replay
 from mainstay.serve.routes.model import Draft, Route
+from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.cascading import Cascades
 from mainstay.wiring.folders import Places, open_places
 from mainstay.wiring.gating import check_room, machine_of, new_passage
@@ -172,7 +175,11 @@ class Workspace(Stores):
             shutil.rmtree(folder, ignore_errors=True)
 
     def bring(self, fingerprint: str) -> Path:
-        """A version's folder on this machine, for those who need to know no more."""
+        """A version's folder on this machine, checked as if it were fetched; fetched where it is
+        not there, or damaged. Who deploys here has unpacked it, so a server follows at once."""
+        folder = self.places.cache / fingerprint
+        with suppress(InvalidBundle):
+            return open_folder(folder, fingerprint, trusted_keys=self._trusted()).folder
         return self.unpacked(fingerprint).folder
 
     def _trusted(self) -> list[str]:
@@ -298,9 +305,7 @@ class Workspace(Stores):
     def _judge(self, passage: Passage, pair: tuple[Version, Route | None], wish: Wish) -> Verdict:
         version, current = pair
         candidate = self._opened(version.number, version.fingerprint)
-        baseline = (
-            None if current is None else self._opened(current.number, current.fingerprint)
-        )
+        baseline = None if current is None else self._opened(current.number, current.fingerprint)
         relied_on = pinned(
             self.pins.of(version.model),
             candidate.manifest.contract,
@@ -392,6 +397,17 @@ class Workspace(Stores):
             yield Events(self._ids, self.clock), lambda event: spool.append([event])
         finally:
             spool.close()
+
+    @contextmanager
+    def settling(self) -> Generator[Settler]:
+        """Somebody who releases and rejects what waits for a person; all of it is on disk at the
+        end."""
+        tally = SqliteTally(self.places.tally, self.clock)
+        try:
+            with self._telling() as (_, record):
+                yield Settler(FolderDesk(self.places.held), record, tally, self._ids, self.clock)
+        finally:
+            tally.close()
 
     # Decisions --------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from mainstay.serve.follow import Follower
 from mainstay.serve.http.connection import Respond, refuse
 from mainstay.serve.http.doors import DoorTable
 from mainstay.serve.http.feedback import Feedback, FindDecision, RecordOutcome
+from mainstay.serve.http.held import HeldDoor
 from mainstay.serve.http.openapi import openapi
 from mainstay.serve.http.request import Heads, Reply, Request, Target, resolve
 from mainstay.serve.http.wire.choice import (
@@ -93,20 +94,23 @@ class App:
         self._follower = follower
         self._metrics = metrics
         self._clock = clock
-        self._find_decision = find_decision
         self._render_metrics = render_metrics
         self._chooser = chooser
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._defects: set[tuple[str, int]] = set()
+        held = HeldDoor(engine, find_decision)
         feedback = Feedback(engine, find_decision, record_outcome, clock)
         self._handlers: dict[str, Handler] = {
             "infer": self._infer,
             "decide": self._decide,
             "invocations": self._invocations,
             "features": self._features,
-            "decision": self._decision,
+            "decision": held.decision,
+            "state": held.state,
+            "release": held.settle,
+            "reject": held.settle,
             "outcome": feedback.outcome,
             "report": feedback.report,
             "undo": feedback.undo,
@@ -325,13 +329,6 @@ class App:
 
     # -------------------------------------------------------------------- everything else
 
-    async def _decision(self, request: Request, body: bytes) -> Reply:
-        del body
-        content = await self._find_decision(request.target.name)
-        assert request.caller is not None
-        authorise(request.caller, msgspec.json.decode(content)["model"])
-        return 200, content, [JSON]
-
     def _choice(self, request: Request, body: bytes) -> Reply:
         """Which version a unit chose, or chooses now."""
         serving, caller = _serving(request), request.caller
@@ -371,8 +368,9 @@ class App:
         door = self._doors.of(serving).infer
         match request.target.kind:
             case "model-ready":
-                ready = self._follower.ready
-                content = msgspec.json.encode({"name": serving.route.model, "ready": ready})
+                model = serving.route.model
+                ready = self._follower.ready and model not in self._engine.stopped
+                content = msgspec.json.encode({"name": model, "ready": ready})
                 return 200 if ready else 503, content, [JSON]
             case "model-config":
                 return 200, door.configuration(number), [JSON]
@@ -451,4 +449,5 @@ def _call_of(
         parsed.rows,
         request.began_ns,
         notes,
+        parsed.repaired,
     )

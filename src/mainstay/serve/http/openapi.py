@@ -33,6 +33,7 @@ from mainstay.serve.http.openapi_feedback import (
     UNDO,
     UNDONE,
 )
+from mainstay.serve.http.openapi_held import STANDING
 from mainstay.serve.http.wire.oip_answer import output_tensors
 from mainstay.serve.http.wire.tensors import NUMBERS, datatypes_of
 
@@ -472,5 +473,13 @@ _SERVER_PATHS: Final[Schema] = {
     "/decisions/{id}/report": _said(
         "report", "That an answer was wrong or harmful.", REPORT, REPORT_KEPT
     ),
+    "/decisions/{id}/state": {
+        "get": {
+            **_get("state", "Whether a decision that was held is released.", STANDING),
+            "parameters": [_DECISION_ID],
+        }
+    },
+    "/decisions/{id}/release": _said("release", "Tell an answer that was held.", UNDO, STANDING),
+    "/decisions/{id}/reject": _said("reject", "Never tell what was held.", UNDO, STANDING),
     "/decisions/{id}/undo": _said("undo", "Take back what followed from it.", UNDO, UNDONE),
 }
