@@ -75,6 +75,7 @@ def variant(log: str) -> Server:
         body=tensor("matrix"),
         read=from_tensor("probability"),
         prepare=_prepare(log),
+        answering="mainstay.wiring.worker",
     )
 
 

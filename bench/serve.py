@@ -25,6 +25,7 @@ from servers import Server
 
 TOLERANCE = 1e-5
 CHECKED_ROWS = 64
+YARDSTICKS = (servers.CONSTANT_DOOR.name, servers.CONSTANT.name, servers.FASTAPI.name)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class Plan:
     server_cores: str
     load_core: str
     workers: int
+
+    @property
+    def shared(self) -> bool:
+        """Whether the load takes processor time from what it measures."""
+        first, _, last = self.server_cores.partition("-")
+        return int(first) <= int(self.load_core) <= int(last or first)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,10 @@ class Figure:
     """Proportional set size of all its processes."""
     largest_mb: float
     """Resident size of the largest one."""
+    cpu_us: float
+    """Processor time per request of the processes that answer."""
+    beside_us: float
+    """Processor time per request of its other processes."""
 
 
 def check_answers(server: Server, up: servers.Running, onnx: Path) -> None:
@@ -78,11 +89,17 @@ def measure(server: Server, model: str, plan: Plan, folder: Path) -> list[Figure
     figures: list[Figure] = []
     with servers.running(server, model, onnx, plan.server_cores, workers=plan.workers) as up:
         check_answers(server, up, onnx)
+        if server.answering and not plan.shared:
+            up.make_room(server.answering, plan.load_core)
         for connections in plan.connections:
             one = load.Load(up.port, up.path, body, up.headers, connections, 1.0)
             load.run(one, plan.load_core, plan.tool)
             one = load.Load(up.port, up.path, body, up.headers, connections, plan.seconds)
+            before = up.processor_seconds(server.answering)
             result = load.run(one, plan.load_core, plan.tool)
+            after = up.processor_seconds(server.answering)
+            requests = max(result.per_second * plan.seconds, 1.0)
+            cpu, beside = ((b - a) / requests * 1e6 for a, b in zip(before, after, strict=True))
             memory, largest = up.memory_mb()
             figures.append(
                 Figure(
@@ -92,6 +109,8 @@ def measure(server: Server, model: str, plan: Plan, folder: Path) -> list[Figure
                     start_seconds=up.seconds_to_answer,
                     memory_mb=memory,
                     largest_mb=largest,
+                    cpu_us=cpu,
+                    beside_us=beside,
                     **asdict(result),
                 )
             )
@@ -107,7 +126,10 @@ def medians(figures: list[Figure]) -> list[Figure]:
     def middle(group: list[Figure], name: str) -> float:
         return statistics.median(getattr(figure, name) for figure in group)
 
-    measured = ("per_second", "p50_ms", "p99_ms", "start_seconds", "memory_mb", "largest_mb")
+    measured = (
+        "per_second", "p50_ms", "p99_ms", "start_seconds", "memory_mb", "largest_mb", "cpu_us",
+        "beside_us",
+    )  # fmt: skip
     return [
         Figure(
             server=server,
@@ -120,33 +142,47 @@ def medians(figures: list[Figure]) -> list[Figure]:
     ]
 
 
+def method(plan: Plan) -> str:
+    """How the figures came about, in one sentence."""
+    if plan.workers == 1:
+        where = (
+            f"one worker on core {plan.server_cores}, load by {plan.tool} on core {plan.load_core}"
+            " (where Mainstay's keeper runs too)"
+        )
+    else:
+        where = (
+            f"{plan.workers} workers on cores {plan.server_cores}, load by {plan.tool} on core"
+            f" {plan.load_core}"
+        )
+        if plan.shared:
+            where += ", which it takes from them"
+    return f"{where}, {plan.rounds} interleaved rounds of {plan.seconds:g} s, medians"
+
+
 def table(figures: list[Figure], plan: Plan) -> str:
     """The table for people: each figure also as a share of the constant answer."""
     rate = {(f.server, f.model, f.connections): f.per_second for f in figures}
-    method = (
-        f"one server on core {plan.server_cores}, load by {plan.tool} on core {plan.load_core},"
-        f" {plan.rounds} interleaved rounds of {plan.seconds:g} s, medians"
-    )
-    lines = [method]
+    lines = [method(plan)]
     for model in plan.models:
         for connections in plan.connections:
             lines.append("")
             title = f"{model}, {connections} connections"
             lines.append(
-                f"{title:<34} {'req/s':>8} {'of constant':>11} {'of FastAPI':>10}"
-                f" {'p50 ms':>8} {'p99 ms':>8} {'failed':>6} {'start s':>8} {'PSS MB':>7}"
-                f" {'RSS MB':>7}"
+                f"{title:<34} {'req/s':>8} {'of door':>8} {'of constant':>11} {'of FastAPI':>10}"
+                f" {'p50 ms':>8} {'p99 ms':>8} {'failed':>6} {'CPU µs':>7} {'beside':>7}"
+                f" {'start s':>8} {'PSS MB':>7} {'RSS MB':>7}"
             )
             for f in figures:
                 if (f.model, f.connections) != (model, connections):
                     continue
                 shares = [
                     f.per_second / other if (other := rate.get((name, model, connections))) else 0
-                    for name in (servers.CONSTANT.name, servers.FASTAPI.name)
+                    for name in YARDSTICKS
                 ]
                 lines.append(
-                    f"{f.server:<34} {f.per_second:>8.0f} {shares[0]:>11.2f} {shares[1]:>10.2f}"
-                    f" {f.p50_ms:>8.2f} {f.p99_ms:>8.2f} {f.failed:>6} {f.start_seconds:>8.2f}"
+                    f"{f.server:<34} {f.per_second:>8.0f} {shares[0]:>8.2f} {shares[1]:>11.2f}"
+                    f" {shares[2]:>10.2f} {f.p50_ms:>8.2f} {f.p99_ms:>8.2f} {f.failed:>6}"
+                    f" {f.cpu_us:>7.1f} {f.beside_us:>7.1f} {f.start_seconds:>8.2f}"
                     f" {f.memory_mb:>7.0f} {f.largest_mb:>7.0f}"
                 )
     return "\n".join(lines)
@@ -183,7 +219,12 @@ def main() -> int:
         load_core="1" if cores > 1 else "0",
         workers=given.workers,
     )
-    compared = [servers.CONSTANT, *mainstay_server.variants(), servers.FASTAPI]
+    compared = [
+        servers.CONSTANT,
+        servers.CONSTANT_DOOR,
+        *mainstay_server.variants(),
+        servers.FASTAPI,
+    ]
     compared += servers.installed_peers() if given.peers else []
     compared = [s for s in compared if given.only.lower() in s.name.lower()]
     folder = Path(__file__).parent / ".models"

@@ -45,6 +45,9 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     prepare: Callable[["Setting"], dict[str, str]] | None = None
     """What is done before the start; returns headers that every request carries."""
+    answering: str = ""
+    """A word in the command lines of those of its processes that answer: only these stay on the
+    server's core when the load begins, the others make room. Empty: all of them answer."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,34 @@ class Running:
     process: psutil.Process
     seconds_to_answer: float
 
+    def family(self) -> list[psutil.Process]:
+        """The process that was started, and its children."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    def make_room(self, answering: str, core: str) -> None:
+        """Have the processes that do not answer on another core, with all their threads, and what
+        they start from now on."""
+        for process in self.family():
+            if answering not in " ".join(process.cmdline()):
+                subprocess.run(
+                    ["taskset", "--all-tasks", "--cpu-list", "--pid", core, str(process.pid)],
+                    check=False,
+                    capture_output=True,
+                )
+
+    def processor_seconds(self, answering: str) -> tuple[float, float]:
+        """What its processes took so far: those that answer, and those beside them."""
+        sums = [0.0, 0.0]
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                took = process.cpu_times()
+                beside = answering not in " ".join(process.cmdline())
+                sums[beside] += took.user + took.system
+        return sums[0], sums[1]
+
     def memory_mb(self) -> tuple[float, float]:
         """Proportional set size of all its processes, and resident size of the largest one."""
-        family = [self.process, *self.process.children(recursive=True)]
-        sizes = [p.memory_full_info() for p in family if p.is_running()]
+        sizes = [p.memory_full_info() for p in self.family() if p.is_running()]
         return sum(s.pss for s in sizes) / 1e6, max(s.rss for s in sizes) / 1e6
 
 
@@ -150,6 +177,14 @@ CONSTANT = Server(
     name="constant answer",
     about="uvicorn, body read, nothing else",
     command=_script("constant.py"),
+    path="/infer",
+    body=tensor("x"),
+    read=None,
+)
+CONSTANT_DOOR = Server(
+    name="constant answer, own door",
+    about="Mainstay's HTTP server, body read, nothing else",
+    command=_script("constant_door.py"),
     path="/infer",
     body=tensor("x"),
     read=None,

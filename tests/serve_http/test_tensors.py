@@ -5,6 +5,7 @@ import struct
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from mainstay.contract.model import (
     Timestamp,
     Vector,
 )
+from mainstay.serve.http.wire.tensors import from_json
 from tests.serve_http.world import oip
 
 DTYPES: dict[str, str] = {
@@ -173,3 +175,25 @@ def test_moments_agree_with_numpy() -> None:
     plain = ["2026-01-01T00:00:00", "1969-12-31T23:59:59.999999", "0001-01-01T00:00:00",
              "10000-01-01T00:59:59.5"]  # fmt: skip
     assert found.tolist() == np.array(plain, dtype="datetime64[us]").tolist()
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "FP32"])
+@pytest.mark.parametrize("count", [1, 3, 300])
+def test_what_a_datatype_cannot_carry_is_refused_wherever_it_stands(
+    datatype: str, count: int
+) -> None:
+    """S17: many numbers that are large together are fine; one that is too large is named."""
+    limit = {"FP16": 65504.0, "FP32": 3.4028234663852886e38}[datatype]
+    fine = [limit, -limit, *[0.9 * limit] * count]
+    data = msgspec.Raw(json.dumps(fine).encode())
+    assert from_json("t", datatype, len(fine), 1, data, null=False).tolist() == fine
+    for wrong in (1.01 * limit, -1e300):
+        for place in (0, count):
+            sent = [*fine[:place], wrong, *fine[place:]]
+            raw = msgspec.Raw(json.dumps(sent).encode())
+            for null in (False, True):
+                with pytest.raises(InvalidRequest) as refusal:
+                    from_json("t", datatype, len(sent), 1, raw, null=null)
+                assert (refusal.value.rule, refusal.value.got) == ("range", wrong)
+    holed = msgspec.Raw(json.dumps([None, limit, None]).encode())
+    assert np.isnan(from_json("t", datatype, 3, 1, holed, null=True)[[0, 2]]).all()

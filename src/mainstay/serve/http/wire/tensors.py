@@ -181,14 +181,12 @@ def _wrong_count(name: str, got: str, expected: str) -> InvalidRequest:
 def _floats(name: str, datatype: str, items: list[Any], *, null: bool) -> npt.NDArray[Any]:
     array = np.array(items, dtype=np.float64)
     limit = _FLOAT_LIMITS[datatype]
-    if limit == math.inf:
+    # No number is larger than the root of the sum of all squares, which for a few numbers is found
+    # several times as fast as the largest of them.
+    few = not null and len(items) <= 256
+    if limit == math.inf or (few and math.hypot(*items) <= limit):
         return array
-    if null or len(items) > 256:
-        largest = float(np.nanmax(np.abs(array))) if not np.isnan(array).all() else 0.0
-    else:
-        # For a few numbers the built-ins are several times as fast as NumPy.
-        low, high = min(items), max(items)
-        largest = max(high, -low)
+    largest = float(np.nanmax(np.abs(array))) if not np.isnan(array).all() else 0.0
     if largest > limit:
         place = int(np.flatnonzero(np.abs(array) > limit)[0])
         raise _beyond(name, datatype, items[place], f"at most {limit:g} in size")
