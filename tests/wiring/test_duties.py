@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mainstay.access.keys import create_key, revoke_key
-from mainstay.base.errors import InvalidBundle, StorageFailed
+from mainstay.base.errors import InvalidBundle, NotFound, StorageFailed
 from mainstay.serve.routes.model import Arm, Orders
 from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -134,6 +134,26 @@ def test_a_version_that_cannot_be_brought_here_leaves_the_one_before(shop):
     bundle.write_bytes(whole)
     writer.look()
     assert numbers(shop) == {"sums": 2}
+
+
+def test_what_is_unpacked_here_is_not_fetched_again_and_is_checked_all_the_same(shop):
+    """S5 S9: a server follows at once what was deployed on its machine, store or no store, and
+    what is damaged here is fetched anew."""
+    version = shop.registry.find("sums", 2)
+    bundle = shop.places.root / "bundles" / f"{version.fingerprint}.mainstay"
+    folder = shop.bring(version.fingerprint)
+    away = bundle.rename(shop.places.root / "away")
+    assert shop.bring(version.fingerprint) == folder
+    with pytest.raises(NotFound):
+        shop.unpacked(version.fingerprint)
+    (model,) = (folder / "model").iterdir()
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    with pytest.raises(NotFound):
+        shop.bring(version.fingerprint)
+    away.rename(bundle)
+    assert shop.bring(version.fingerprint) == folder
+    assert model.read_bytes()[-1:] != b"!"
 
 
 def test_a_damaged_version_cannot_be_deployed(shop):

@@ -6,6 +6,7 @@ process; and only then is it kept and numbered. Whatever fails raises `InvalidBu
 leaves neither a version nor a file in the store. Admitting the same bundle again changes nothing.
 """
 
+import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mainstay.base.errors import InvalidBundle, InvalidContract
 from mainstay.bundle.archive import Unpacked, unpack
+from mainstay.bundle.folder import verify_folder
 from mainstay.bundle.model import Manifest, Version
 from mainstay.bundle.port import Registry, Store
 from mainstay.bundle.signing import check_signature, read_signature
@@ -56,6 +58,15 @@ def open_bundle(
     )
     check_facts(unpacked.manifest)
     return unpacked
+
+
+def open_folder(folder: Path, fingerprint: str, *, trusted_keys: Sequence[str]) -> Unpacked:
+    """The same for a bundle that this machine has unpacked before, without fetching it again."""
+    manifest = verify_folder(folder, fingerprint)
+    os.utime(folder)  # in use, for whoever tidies
+    check_signature(manifest, fingerprint, read_signature(folder), trusted_keys)
+    check_facts(manifest)
+    return Unpacked(folder, fingerprint, manifest)
 
 
 def check_facts(manifest: Manifest) -> None:
