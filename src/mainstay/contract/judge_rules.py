@@ -10,7 +10,12 @@ from mainstay.contract.confidence_rules import confidence_faults, cost_faults
 from mainstay.contract.fallback_rules import cold_faults, fallback_faults
 from mainstay.contract.holding_rules import hold_faults, rules_faults
 from mainstay.contract.judging import Judge
-from mainstay.contract.people_rules import exposure_faults, report_faults, undo_faults
+from mainstay.contract.people_rules import (
+    exposure_faults,
+    report_faults,
+    template_faults,
+    undo_faults,
+)
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 
@@ -32,5 +37,6 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
     if judge.exposure is not None:
         yield from exposure_faults(judge.exposure, known)
     yield from report_faults(judge.report)
+    yield from template_faults(judge)
     if judge.undo is not None:
         yield from undo_faults(judge.undo)

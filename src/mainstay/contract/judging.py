@@ -9,7 +9,7 @@ import msgspec
 
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
-from mainstay.contract.people import Exposure, Report, Undo
+from mainstay.contract.people import Exposure, Report, Undo, Words
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,5 +72,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How much of the model one person has to bear."""
     report: Report = Report()
     """What people are told who report an answer."""
+    words: Words = Words()
+    """Own words for what is asked, offered, or told in place of the model's answer."""
     undo: Undo | None = None
     """How what followed from an answer is undone; without it, it cannot be."""

@@ -41,3 +41,15 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     without one, undoing is only recorded."""
     secret_env: str = ""
     """The environment variable with the secret that what is sent there is signed with."""
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Own words for people, where ours are not meant. `{answer}` and `{options}` stand for what is
+    shown; what is held or declined has its words in `hold.say` and `say`."""
+
+    asked: str = ""
+    """With an answer that a person must say yes to, such as `Is it really {answer}?`"""
+    options: str = ""
+    """With several answers instead of one, such as `Which one: {options}?`"""
+    fallback: str = ""
+    """With an answer that is not the model's own, such as `Usually it is {answer}.`"""

@@ -10,6 +10,7 @@ from typing import Final
 from mainstay.base.errors import InvalidUsage
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.expressions.compile import InvalidExpression, compile_expression
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import Boolean, Category, Integer, Text, columns_of
 from mainstay.contract.people import Exposure, Report, Undo
 from mainstay.contract.quotas import QUOTA_EXPECTED, quota
@@ -21,6 +22,7 @@ from mainstay.contract.words import Setting
 _SECOND_NS: Final = 1_000_000_000
 _PERIOD_MAX_NS: Final = 366 * 86_400 * _SECOND_NS
 BUDGETS: Final = ("errors", "prompts", "answers")
+_BRACES: Final = re.compile(r"\{[^{}]*\}?|\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -94,3 +96,22 @@ def undo_faults(undo: Undo) -> Iterator[Fault]:
         yield Fault((*at, "webhook_env"), words)
     if undo.secret_env and not undo.webhook_env:
         yield Fault((*at, "secret_env"), "has no effect without `webhook_env`: nothing is sent")
+
+
+_PLACES: Final = {"asked": "{answer}", "options": "{options}", "fallback": "{answer}"}
+
+
+def template_faults(judge: Judge) -> Iterator[Fault]:
+    """What makes no sense in a contract's own words."""
+    for name, place in _PLACES.items():
+        text: str = getattr(judge.words, name)
+        at: Setting = ("judge", "words", name)
+        if not text:
+            continue
+        yield from words_faults(text, at)
+        for found in _BRACES.findall(text):
+            if found != place:
+                words = f"{found[:40]!r} stands for nothing here; write {place}, or no braces"
+                yield Fault(at, words)
+    if judge.words.fallback and not judge.fallback:
+        yield Fault(("judge", "words", "fallback"), "has no effect without `fallback`")

@@ -32,7 +32,7 @@ from mainstay.contract.model import (
     Source,
     ThresholdRule,
 )
-from mainstay.contract.people import Exposure, Report, Undo
+from mainstay.contract.people import Exposure, Report, Undo, Words
 
 _HEAD: Final = """\
 # The contract file
@@ -68,6 +68,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
      get_args(FallbackStep)),
     ("exposure", "Part of `judge`.", (Exposure,)),
     ("report", "Part of `judge`.", (Report,)),
+    ("words", "Part of `judge`.", (Words,)),
     ("undo", "Part of `judge`.", (Undo,)),
     ("serve", "", (Serve,)),
     ("assets", "", (Assets,)),

@@ -4,6 +4,7 @@ The one place that knows all stages. A part of `judge` that the contract leaves 
 """
 
 from mainstay.contract.model import Contract
+from mainstay.contract.people import Words
 from mainstay.judge.cold import ColdStage
 from mainstay.judge.confidence import ConfidenceStage
 from mainstay.judge.cost import CostStage
@@ -14,6 +15,7 @@ from mainstay.judge.hold import HoldStage
 from mainstay.judge.model import Means, Stage
 from mainstay.judge.rules import RulesStage
 from mainstay.judge.standby import Standby
+from mainstay.judge.wording import WordingStage
 
 
 def compile_flow(contract: Contract, means: Means | None = None) -> Flow:
@@ -60,4 +62,6 @@ def _last(contract: Contract, means: Means) -> list[Stage]:
         stages.append(HoldStage(contract, contract.judge.hold, means, of="fallback"))
     if contract.judge.exposure is not None:
         stages.append(ExposureStage(contract, contract.judge.exposure, means))
+    if contract.judge.words != Words():
+        stages.append(WordingStage(contract, contract.judge.words))
     return stages
