@@ -45,6 +45,10 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _contexts(before.context, after.context)
     yield from _scalars("lookups", _plain(before.lookups), _plain(after.lookups))
     yield from _outputs(before.output, after.output)
+    for change in _scalars("repair", _plain(before.repair), _plain(after.repair)):
+        loses = change.before is not None
+        words = "values that were put right may be refused" if loses else "fewer values are refused"
+        yield msgspec.structs.replace(change, breaks=loses, words=words)
     yield from _judged(_plain(before.judge), _plain(after.judge))
     for part in ("facts", "serve", "assets", "gate", "release", "labels"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
@@ -85,7 +89,7 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
         yield _change(change.setting, change.before, change.after, words, breaks=not stricter)
 
 
-_WITHHOLDING: Final = frozenset({"confidence", "cost", "exposure", "hold", "rules"})
+_WITHHOLDING: Final = frozenset({"cold", "confidence", "cost", "exposure", "hold", "rules"})
 
 
 def _higher_bar_alone(before: Any, after: Any) -> bool:

@@ -39,6 +39,7 @@ from mainstay.contract.model import (
     Serve,
     Source,
 )
+from mainstay.contract.repairing import Step
 from mainstay.contract.rules import Draft, draft_of, rule_faults
 from mainstay.contract.shape import (
     GIVEN_IN_FILE,
@@ -59,6 +60,7 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "model": str,
     "output": Output,
     "facts": Facts,
+    "repair": dict[str, tuple[Step, ...]],
     "judge": Judge,
     "serve": Serve,
     "assets": Assets,

@@ -12,6 +12,7 @@ import msgspec
 
 from mainstay.base.errors import InvalidContract
 from mainstay.contract.judging import Judge
+from mainstay.contract.repairing import Step
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -399,6 +400,10 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the model answers with."""
     facts: Facts = Facts()
     """Facts about the bundle that are asserted."""
+    repair: dict[str, tuple[Step, ...]] = {}
+    """Inputs to the transforms, in their order, that put unusual values right before they are
+    checked: `trim`, `case`, `encoding`, `comma`, `clip`, or one with settings. What was changed is
+    recorded and counted."""
     judge: Judge = Judge()
     """When an answer may be shown, and what is said otherwise."""
     serve: Serve = Serve()

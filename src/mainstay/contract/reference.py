@@ -13,7 +13,7 @@ from typing import Any, Final, cast, get_args
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import fallbacks, holding, judging, model, people
+from mainstay.contract import fallbacks, holding, judging, model, people, repairing
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
@@ -33,6 +33,7 @@ from mainstay.contract.model import (
     ThresholdRule,
 )
 from mainstay.contract.people import Exposure, Report, Undo, Words
+from mainstay.contract.repairing import Transform
 
 _HEAD: Final = """\
 # The contract file
@@ -58,6 +59,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("output", "What the model answers with.", get_args(Output)),
     ("threshold", "", (ThresholdRule,)),
     ("facts", "", (Facts,)),
+    ("repair", "The transforms with settings; a text alone is one without.", (Transform,)),
     ("judge", "", (Judge,)),
     ("rules", "Part of `judge`: a text alone is what must be true.", (Rule,)),
     ("hold", "Part of `judge`.", (Hold,)),
@@ -76,7 +78,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("release", "", (Release,)),
     ("labels", "", (Labels,)),
 )  # fmt: skip
-_MODULES: Final = (model, judging, holding, fallbacks, people)
+_MODULES: Final = (model, judging, holding, fallbacks, people, repairing)
 _INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 

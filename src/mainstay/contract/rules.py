@@ -66,6 +66,8 @@ from mainstay.contract.release_rules import (
     labels_faults,
     release_faults,
 )
+from mainstay.contract.repair_rules import repair_faults
+from mainstay.contract.repairing import Step
 from mainstay.contract.shape import Fault
 from mainstay.contract.threshold_rules import threshold_faults
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
@@ -84,6 +86,7 @@ class Draft(msgspec.Struct, kw_only=True):
     lookups: dict[str, Source] = {}
     output: Output | None = None
     facts: Facts | None = None
+    repair: dict[str, tuple[Step, ...]] = {}
     judge: Judge | None = None
     serve: Serve | None = None
     assets: Assets | None = None
@@ -107,6 +110,7 @@ def draft_of(contract: Contract) -> Draft:
         lookups=contract.lookups,
         output=contract.output,
         facts=contract.facts,
+        repair=contract.repair,
         judge=contract.judge,
         serve=contract.serve,
         assets=contract.assets,
@@ -144,6 +148,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     known = Known(
         draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole
     )
+    yield from repair_faults(draft.repair, known)
     if draft.judge is not None:
         yield from judge_faults(draft.judge, known)
     if draft.assets is not None:

@@ -28,6 +28,7 @@ from mainstay.contract.model import (
     Vector,
 )
 from mainstay.contract.problems import Problem, Wrong, brief, first_ones, problem_of
+from mainstay.contract.repair import repairer_of
 from mainstay.contract.words import did_you_mean, one_of
 
 Matrix = npt.NDArray[np.float64]
@@ -230,6 +231,7 @@ class Checker:
         self.names = tuple(kinds)
         self.inputs = FieldSet(kinds)
         self.numeric = all(isinstance(k, (Number, Integer, Boolean)) for k in kinds.values())
+        self.repairer = repairer_of(contract)
         self.spaces = {
             name: kind.space
             for name, kind in kinds.items()

@@ -38,6 +38,8 @@ _OUTPUT: Final = """\
 # What the model answers with: probability, label, number, ranking or vector."""
 _FACTS: Final = """\
 # Facts that are asserted whenever the version is checked."""
+_REPAIR: Final = """\
+# How unusual values are put right before they are checked, input by input."""
 _JUDGE: Final = """\
 # When an answer may be shown, and what a person reads when it is withheld."""
 _SERVE: Final = """\
@@ -71,6 +73,10 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
     if contract.lookups:
         lines += ["", _LOOKUPS, "lookups:", *_entries(contract.lookups, {})]
     lines += ["", _OUTPUT, *_setting("output", _written(contract.output), "", "")]
+    if contract.repair:
+        lines += ["", _REPAIR, "repair:"]
+        for name, steps in contract.repair.items():
+            lines += _setting(name, _item(steps), "  ", "")
     for name, words, value in (
         ("facts", _FACTS, contract.facts),
         ("judge", _JUDGE, contract.judge),

@@ -225,6 +225,8 @@ def why_not(live: Contract, arm: Contract, unit: str) -> str:
         other = arm.inputs[name]
         if _form(kind) != _form(other):
             return f"its input {name} has another type than in the live version"
+    if live.repair != arm.repair:
+        return "it repairs values otherwise than the live version, which reads them first"
     if live.context != arm.context or live.lookups != arm.lookups:
         return "its context is not gathered as the live version's is"
     if _shape(live.output) != _shape(arm.output):
@@ -261,8 +263,15 @@ def _part_of(call: Call, rows: list[int]) -> Call:
     """Some rows of a call, as a call."""
     chosen = np.array(rows)
     notes = {place: call.notes[row] for place, row in enumerate(rows) if row in call.notes}
+    places = {row: place for place, row in enumerate(rows)}
+    repaired = tuple(
+        structs.replace(change, row=places[change.row])
+        for change in call.repaired
+        if change.row in places
+    )
     return structs.replace(
         call,
+        repaired=repaired,
         inputs=take(call.inputs, chosen),
         context=take(call.context, chosen),
         rows=len(rows),

@@ -8,6 +8,7 @@ be shown has no answer, no confidence and no options, but words for a person. Ve
 declared embedding space come with `"spaces": {"name": "space"}`.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +18,7 @@ from mainstay.base.errors import InvalidRequest
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.contract.model import Contract
 from mainstay.contract.problems import brief, raise_first
+from mainstay.contract.repair import Change
 from mainstay.contract.values import Checker
 from mainstay.serve.http.wire.choice import Told
 from mainstay.serve.http.wire.model import Parsed, check_request_id
@@ -224,11 +226,15 @@ def parsed_rows(
     single: bool,
 ) -> Parsed:
     """Rows of JSON objects as a `Parsed`, or the refusal of the first that is wrong."""
-    columns, problems = checker.columns_from_rows(inputs)
+    changes: tuple[Change, ...] = ()
+    rows: Sequence[Mapping[str, Any]] = inputs
+    if checker.repairer is not None:
+        rows, changes = checker.repairer.rows(inputs)
+    columns, problems = checker.columns_from_rows(rows)
     raise_first(problems, len(inputs))
     sent, problems = checker.context_from_rows(context)
     raise_first(problems, len(inputs))
-    return Parsed(columns, sent, len(inputs), request, single=single)
+    return Parsed(columns, sent, len(inputs), request, single=single, repaired=changes)
 
 
 def check_spaces(checker: Checker, sent: dict[str, str] | None) -> None:

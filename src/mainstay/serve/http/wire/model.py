@@ -8,6 +8,7 @@ from mainstay.base.errors import InvalidRequest
 from mainstay.base.limits import REQUEST_ID_MAX_CHARACTERS, ROWS_PER_CALL_MAX
 from mainstay.contract.columns import Columns
 from mainstay.contract.problems import brief
+from mainstay.contract.repair import Change
 from mainstay.contract.shape import did_you_mean, one_of
 
 Headers = list[tuple[bytes, bytes]]
@@ -40,6 +41,8 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     request: str = ""
     """The caller's own id of this request."""
     wanted: Wanted = ALL_JSON
+    repaired: tuple[Change, ...] = ()
+    """Values that were sent otherwise."""
     single: bool = False
     """One row was sent by itself, so one answer goes back by itself."""
 

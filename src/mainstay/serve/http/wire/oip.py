@@ -39,10 +39,15 @@ class OipDoor:
         names = tuple(tensor.name for tensor in self._answers.tensors)
         self._requests = OipRequests(contract, names, ContextTensors(contract, checker))
         self._numeric = checker.numeric
+        self._repairer = checker.repairer
 
     def parse(self, body: bytes, json_length: int | None) -> Parsed:
         """A request's body, and the value of its Inference-Header-Content-Length if it had one."""
-        return self._requests.parse(body, json_length)
+        parsed = self._requests.parse(body, json_length)
+        if self._repairer is None:
+            return parsed
+        inputs, changes = self._repairer.columns(parsed.inputs)
+        return msgspec.structs.replace(parsed, inputs=inputs, repaired=changes)
 
     def encode(self, answer: Answer, parsed: Parsed) -> tuple[bytes, Headers]:
         """The response and its headers; `Withheld` where nothing may be said."""
