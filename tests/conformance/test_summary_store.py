@@ -27,7 +27,7 @@ def store(kept_in: Engine | None) -> SummaryStore:
 def part(
     hour: int, values: list[float], *, slice_: str = "", arm: str = "live", model: str = "fraud"
 ) -> Part:
-    key = Key(model, MARK, 3, arm, slice_, hour * HOUR_MS)
+    key = Key(model, MARK, 3, arm, slice_, hour * HOUR_MS, HOUR_MS)
     column = values_of(np.array(values))
     return Part(key, len(values), {"input_amount": summarise(column, RULER)})
 

@@ -15,10 +15,10 @@ from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.summaries.reference import Reference, reference_of
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import HOUR_MS, Part
+from mainstay.watch.gather.model import STRETCH_MS, Part
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch
 
-HOUR = TIME_MS - TIME_MS % HOUR_MS
+HOUR = TIME_MS - TIME_MS % STRETCH_MS
 
 
 class Killed(BaseException):
@@ -65,7 +65,7 @@ class House:
         return Gatherer(self.folder / "lake", self.store, known)
 
     def parts(self, model: str = "fraud", slice_: str = "") -> Sequence[Part]:
-        return self.store.read(model, 0, HOUR + 1000 * HOUR_MS, slice_)
+        return self.store.read(model, 0, HOUR + 1000 * STRETCH_MS, slice_)
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def test_every_decision_is_in_its_hour_once(house: House):
     """M4 L7: late pieces land in the hour of their decisions; counts are those of the journal."""
     hours = [3, 0, 1, 0, 3, 2]
     for number, hour in enumerate(hours):
-        house.write(batch(number * 10, 4, incarnation=number, time_ms=HOUR + hour * HOUR_MS))
+        house.write(batch(number * 10, 4, incarnation=number, time_ms=HOUR + hour * STRETCH_MS))
     gatherer = house.gatherer(of_fraud())
     assert gatherer.take_in(at_most=4) == 4
     assert gatherer.take_in(at_most=4) == 2
     assert gatherer.take_in(at_most=4) == 0
     asked = house.journal.query(
-        "SELECT epoch_ms(time) // 3600000 * 3600000 AS hour, count(*) AS n, avg(input_amount) AS mean,"
+        "SELECT epoch_ms(time) // 600000 * 600000 AS hour, count(*) AS n, avg(input_amount) AS mean,"
         " min(input_age) AS low, count(*) FILTER (status = 'asked') AS asked"
         " FROM decisions GROUP BY hour ORDER BY hour"
     ).to_pylist()
@@ -131,7 +131,7 @@ def test_versions_arms_and_slices_are_parts_of_their_own(house: House):
     assert {(p.key.number, p.key.arm, p.rows) for p in house.parts()} == {
         (1, "live", 3), (2, "live", 4), (2, "shadow", 4),
     }  # fmt: skip
-    assert house.store.slices("fraud", 0, HOUR + HOUR_MS) == ["country=DE"]
+    assert house.store.slices("fraud", 0, HOUR + STRETCH_MS) == ["country=DE"]
     assert [(p.key.arm, p.rows) for p in house.parts(slice_="country=DE")] == [
         ("live", 2), ("shadow", 2),
     ]  # fmt: skip

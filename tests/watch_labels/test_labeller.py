@@ -15,7 +15,7 @@ from mainstay.journal.model import DecisionBatch, Event, Record
 from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import HOUR_MS, Part
+from mainstay.watch.gather.model import STRETCH_MS, Part
 from mainstay.watch.labels.labeller import NOBODY, Labeller
 from mainstay.watch.labels.metrics import metrics_of
 from tests.journal.records import FRAUD_2, TIME_MS, batch
@@ -25,7 +25,7 @@ CONTRACT = Contract(
     inputs={"amount": Number(), "country": Category(values=("DE",), optional=True)},
     output=Probability(classes=("ok", "fraud")),
 )
-HOUR = TIME_MS - TIME_MS % HOUR_MS
+HOUR = TIME_MS - TIME_MS % STRETCH_MS
 SECOND = np.array([0.9, 0.2, 0.7, 0.4])
 
 
@@ -64,7 +64,7 @@ class House:
         return Labeller(self.folder / "lake", self.journal.query, self.store, Known())
 
     def parts(self, slice_: str = "") -> dict[tuple[str, int], Part]:
-        found = self.store.read("fraud", 0, HOUR + 1000 * HOUR_MS, slice_)
+        found = self.store.read("fraud", 0, HOUR + 1000 * STRETCH_MS, slice_)
         return {(part.key.fingerprint, part.key.begin_ms): part for part in found}
 
 
@@ -76,12 +76,12 @@ def house(tmp_path: Path) -> House:
 def decisions(first: int = 0, hour: int = 0) -> DecisionBatch:
     """Four decisions: fraud, ok, fraud, ok."""
     output = np.stack([1 - SECOND, SECOND], axis=1)
-    made = batch(first, 4, layout=FRAUD_2, time_ms=HOUR + hour * HOUR_MS)
+    made = batch(first, 4, layout=FRAUD_2, time_ms=HOUR + hour * STRETCH_MS)
     return structs.replace(made, outputs=encode({"output": output}), statuses=bytes(4))
 
 
 def identity(sequence: int, hour: int = 0) -> str:
-    return str(DecisionId(HOUR + hour * HOUR_MS, 7, sequence))
+    return str(DecisionId(HOUR + hour * STRETCH_MS, 7, sequence))
 
 
 def outcome(name: str, subject: str, label: object, minutes: int = 5) -> Event:
@@ -111,7 +111,7 @@ def test_labels_land_in_the_hour_of_their_decisions(house: House):
     assert house.labeller().take_in(10) == 0
     parts = house.parts()
     assert counts(parts[FRAUD_2.fingerprint, HOUR], "label_pair") == (1, 1, 0, 1)
-    assert counts(parts[FRAUD_2.fingerprint, HOUR + HOUR_MS], "label_pair") == (0, 0, 0, 1)
+    assert counts(parts[FRAUD_2.fingerprint, HOUR + STRETCH_MS], "label_pair") == (0, 0, 0, 1)
     found = metrics_of(CONTRACT, parts[FRAUD_2.fingerprint, HOUR].columns)
     assert found["accuracy"].figure == pytest.approx(2 / 3)
     assert found["roc_auc"].figure == pytest.approx(1.0)

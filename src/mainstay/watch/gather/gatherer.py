@@ -8,10 +8,12 @@ from mainstay.base.errors import StorageFailed
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
 from mainstay.summaries.reference import Reference, reference_of
-from mainstay.watch.gather.model import DAY_MS, HOUR_MS, Part, merge_parts
+from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Part, merge_parts
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.gather.read import PREFIXES, parts_of
 
+STRETCHES_KEPT_MS: Final = DAY_MS
+"""How long stretches stay apart before they become hours."""
 HOURS_KEPT_MS: Final = 8 * DAY_MS
 """How long hours stay apart before they become days."""
 REFERENCE_ROWS: Final = 10_000
@@ -53,8 +55,9 @@ class Gatherer:
         return len(new[:at_most])
 
     def tidy(self, now_ms: int) -> None:
-        """Merge what came from several pieces, and make days of hours that are long over."""
-        self._store.compact(now_ms - now_ms % HOUR_MS, HOUR_MS)
+        """Merge what came from several pieces, and make hours and days of what is long over."""
+        self._store.compact(now_ms - STRETCH_MS, STRETCH_MS)
+        self._store.compact(now_ms - STRETCHES_KEPT_MS, HOUR_MS)
         self._store.compact(now_ms - HOURS_KEPT_MS, DAY_MS)
 
     def _parts(self, marker: Marker) -> list[Part]:

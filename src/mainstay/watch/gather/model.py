@@ -15,6 +15,8 @@ from mainstay.journal.model import STATUSES
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, merge
 
+STRETCH_MS: Final = 600_000
+"""Ten minutes: how finely the newest decisions are kept apart."""
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 
@@ -43,7 +45,7 @@ class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
     slice: str
     """`country=DE`; empty for all decisions."""
     begin_ms: int
-    width_ms: int = HOUR_MS
+    width_ms: int = STRETCH_MS
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):

@@ -17,7 +17,7 @@ from mainstay.summaries.reference import Reference
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.gather.model import HOUR_MS, RUNTIME_RULERS, STEP, TIMES, Key, Part
+from mainstay.watch.gather.model import RUNTIME_RULERS, STEP, STRETCH_MS, TIMES, Key, Part
 
 PREFIXES: Final = ("input_", "context_", "feature_", "output_", "judged_")
 """How the names of a version's own columns begin."""
@@ -33,7 +33,7 @@ def parts_of(table: Any, reference: Reference, slices: Sequence[str]) -> Iterato
         return
     first = table.slice(0, 1).select(["model", "fingerprint", "version"]).to_pylist()[0]
     begins = table.column("time").cast(arrow().int64()).to_numpy() // 1000
-    begins -= begins % HOUR_MS
+    begins -= begins % STRETCH_MS
     arms = np.asarray(table.column("arm").to_pylist(), dtype=object)
     for begin in np.unique(begins).tolist():
         for arm in sorted(set(arms[begins == begin].tolist())):

@@ -25,7 +25,7 @@ from mainstay.judge.present import present
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.gather.model import HOUR_MS, Key, Part, merge_parts
+from mainstay.watch.gather.model import STRETCH_MS, Key, Part, merge_parts
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.columns import columns_of, fits, rulers_of
 
@@ -174,12 +174,12 @@ def _quoted(text: str) -> str:
 
 def _key(model: str, row: Mapping[str, Any], slice_: str = "") -> Key:
     begin_ms = int(row["id"][:12], 16)
-    begin_ms -= begin_ms % HOUR_MS
+    begin_ms -= begin_ms % STRETCH_MS
     return Key(model, row["fingerprint"], row["version"], row["arm"], slice_, begin_ms)
 
 
 def _refused(model: str, heard: _Heard) -> Part:
-    hour = Key(model, NOBODY, 0, "", "", heard.time_ms - heard.time_ms % HOUR_MS)
+    hour = Key(model, NOBODY, 0, "", "", heard.time_ms - heard.time_ms % STRETCH_MS)
     return _counted(hour, "label_refused", REFUSED, REFUSED.names[0])
 
 

@@ -1,0 +1,166 @@
+"""The monitor of columns: inputs, features, outputs and what judgement measured, of every version.
+
+Promises that over all its questions together a model that is as it was raises at most the alarms
+that its contract allows, in the long run and however often somebody looks; that each closed stretch
+is taken into account once; and that a finding begins once and ends once. Pure: what it remembers
+goes in and comes out.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from mainstay.contract.finding import Finding
+from mainstay.summaries.reference import Known, Reference
+from mainstay.summaries.summary import Summary
+from mainstay.watch.gather.model import STRETCH_MS, Key, Part, merge_parts
+from mainstay.watch.monitors.detector import State, advance, evidence
+from mainstay.watch.monitors.facts import facts_of
+from mainstay.watch.monitors.model import CALM_STRETCHES, Change, Open, Saved, Subject
+from mainstay.watch.monitors.questions import Asked, Counts, counts_for, questions_of
+from mainstay.watch.monitors.words import moved, plain_fact
+
+GRACE_MS = 120_000
+"""How long after its end a stretch may still be filled by pieces that are sealed late."""
+
+
+class Versions(Protocol):
+    """What is to be known of the versions that are watched."""
+
+    def reference(self, fingerprint: str) -> Reference | None:
+        """What its columns looked like when it was made."""
+        ...
+
+    def source(self, fingerprint: str, column: str) -> str:
+        """Where a column comes from, in words; empty when that is nothing to tell."""
+        ...
+
+
+@dataclass(slots=True)
+class _Tick:
+    """One advance of everything that is remembered of a model."""
+
+    states: dict[str, State]
+    open: dict[str, Open]
+    limit: float
+    changes: list[Change] = field(default_factory=list[Change])
+
+    def found(self, key: str, finding: Finding, since_ms: int, at_ms: int) -> None:
+        """A finding that begins, or goes on."""
+        known = self.open.get(key)
+        if known is None:
+            self.changes.append(Change("opened", key, finding, since_ms, at_ms))
+            self.open[key] = Open(finding, since_ms, at_ms)
+        else:
+            self.open[key] = Open(finding, known.since_ms, known.opened_ms)
+
+    def calm(self, key: str, at_ms: int, *, usual: bool = True) -> None:
+        """A stretch in which nothing was found; it may look as it should, or not yet."""
+        known = self.open[key]
+        after = msgspec.structs.replace(known, calm=known.calm + 1 if usual else 0)
+        if after.calm < CALM_STRETCHES:
+            self.open[key] = after
+            return
+        del self.open[key]
+        self.changes.append(Change("resolved", key, known.finding, known.since_ms, at_ms))
+
+
+def stretches_per_alarm(false_alarms_ns: int, most: int) -> float:
+    """How many stretches there are to one allowed alarm."""
+    return max(1.0, false_alarms_ns / 1e6 / STRETCH_MS / max(most, 1))
+
+
+def look(
+    saved: Saved, parts: Sequence[Part], versions: Versions, per_alarm: float, now_ms: int
+) -> tuple[Saved, list[Change]]:
+    """Take the stretches into account that have closed since; what began and what ended. `parts`
+    may hold others too; a version is watched in all its arms, as a shadow too."""
+    until_ms = (now_ms - GRACE_MS) // STRETCH_MS * STRETCH_MS
+    if until_ms <= saved.until_ms:
+        return saved, []
+    chosen = _together(p for p in parts if saved.until_ms <= p.key.begin_ms < until_ms)
+    asked = {
+        mark: _questions(versions.reference(mark)) for mark in {p.key.fingerprint for p in chosen}
+    }
+    slices = {(part.key.fingerprint, part.key.slice) for part in chosen}
+    many = sum(len(each) for mark, _ in slices for _, each in asked[mark].values())
+    tick = _Tick(dict(saved.states), dict(saved.open), math.log(per_alarm * max(many, 1)))
+    for part in chosen:
+        for name, (known, questions) in asked[part.key.fingerprint].items():
+            current = part.columns.get(name)
+            if current is not None and current.rows:
+                subject = Subject(part.key.fingerprint, part.key.number, part.key.slice, name)
+                source = versions.source(part.key.fingerprint, name)
+                _facts(tick, subject, (known, current), source, part.key.begin_ms)
+                _ask(tick, subject, (known, current), questions, (source, part.key.begin_ms))
+    return Saved(until_ms, tick.states, tick.open), tick.changes
+
+
+def _together(parts: Iterable[Part]) -> list[Part]:
+    """The stretches in order, whatever arms a version had in them: it is the same version."""
+    found: dict[Key, Part] = {}
+    for part in parts:
+        if part.rows and part.key.width_ms == STRETCH_MS:
+            key = msgspec.structs.replace(part.key, arm="")
+            before = found.get(key)
+            found[key] = part if before is None else merge_parts(before, part, key)
+    return [found[key] for key in sorted(found, key=lambda key: (key.begin_ms, key))]
+
+
+def _questions(reference: Reference | None) -> Mapping[str, tuple[Known, Sequence[Asked]]]:
+    if reference is None:
+        return {}
+    return {name: (known, questions_of(known)) for name, known in reference.columns.items()}
+
+
+def _facts(
+    tick: _Tick, subject: Subject, pair: tuple[Known, Summary], source: str, begin_ms: int
+) -> None:
+    end_ms = begin_ms + STRETCH_MS
+    told: set[str] = set()
+    for fact in facts_of(*pair):
+        key = subject.key(fact.name)
+        told.add(key)
+        finding = plain_fact(subject, fact.name, fact.words, fact.rows, pair[1].rows, source)
+        tick.found(key, finding, begin_ms, end_ms)
+    for name in ("type", "not a number", "infinite", "dead", "constant"):
+        key = subject.key(name)
+        if key in tick.open and key not in told:
+            tick.calm(key, end_ms)
+
+
+def _ask(
+    tick: _Tick,
+    subject: Subject,
+    pair: tuple[Known, Summary],
+    questions: Sequence[Asked],
+    told: tuple[str, int],
+) -> None:
+    known, current = pair
+    source, begin_ms = told
+    end_ms = begin_ms + STRETCH_MS
+    for asked in questions:
+        counts = counts_for(asked, current, known.ruler.names)
+        if not len(counts) or not counts.sum():
+            continue
+        key = subject.key(asked.what)
+        state = advance(tick.states.get(key, State()), asked.question, counts, begin_ms)
+        found = evidence(state, asked.question)
+        if found.wealth >= tick.limit:
+            finding = moved(subject, asked, found, current, known, source)
+            tick.found(key, finding, found.since_ms, end_ms)
+            state = State()
+        elif key in tick.open:
+            tick.calm(key, end_ms, usual=_as_usual(asked, counts))
+        tick.states[key] = state
+
+
+def _as_usual(asked: Asked, counts: Counts) -> bool:
+    """Whether one stretch by itself lies within the tolerance."""
+    question = asked.question
+    mean = float((counts * np.array(question.values)).sum() / counts.sum())
+    return abs(mean - question.mean) <= question.tolerance

@@ -1,0 +1,57 @@
+"""What a monitor remembers, and what it says when something begins or ends."""
+
+from typing import Literal
+
+import msgspec
+
+from mainstay.contract.finding import Finding
+from mainstay.watch.monitors.detector import State
+
+CALM_STRETCHES = 6
+"""How many stretches in a row must look as they should before a finding ends."""
+
+
+class Open(msgspec.Struct, frozen=True):
+    """A finding that goes on."""
+
+    finding: Finding
+    since_ms: int
+    """Where the change is thought to have begun."""
+    opened_ms: int
+    """The end of the stretch in which it was found."""
+    calm: int = 0
+    """How many stretches in a row have looked as they should."""
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """Everything that is remembered of one model, so that the next keeper goes on from here."""
+
+    until_ms: int = 0
+    """All stretches that ended by then were taken into account."""
+    states: dict[str, State] = {}
+    """By version, slice, column and question."""
+    open: dict[str, Open] = {}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A finding that begins, or ends."""
+
+    kind: Literal["opened", "resolved"]
+    key: str
+    """What is found, in a form that stays the same while it goes on."""
+    finding: Finding
+    since_ms: int
+    at_ms: int
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Whose column a question is about."""
+
+    fingerprint: str
+    number: int
+    slice: str
+    column: str
+
+    def key(self, what: str) -> str:
+        """The name under which it is remembered."""
+        return f"{self.fingerprint[:16]}|{self.slice}|{self.column}|{what}"
