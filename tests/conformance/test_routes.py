@@ -131,6 +131,17 @@ def test_a_route_keeps_its_arms_and_the_next_one_need_not(chain: RouteChain):
                 1,
                 "f1",
                 salt="s",
+                arms=(structs.replace(_SHARE, role="shadow", share=1.1),),
+            ),
+            "arms.share",
+        ),
+        (draft("fraud", 1, "f1", unit="user"), "unit"),
+        (
+            draft(
+                "fraud",
+                1,
+                "f1",
+                salt="s",
                 arms=tuple(
                     Arm(role="share", number=n, fingerprint=f"f{n}", share=0.4) for n in (2, 3, 4)
                 ),
