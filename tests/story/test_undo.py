@@ -108,6 +108,12 @@ def test_an_answer_is_reported_undone_and_the_shop_hears_of_it(tmp_path: Path, s
         listed = mainstay("reports", "list", MODEL, "--json", workspace=workspace)
         [report] = json.loads(listed.stdout)["reports"]
         assert (report["what"], report["decision"], report["by"]) == ("wrong", first, "local")
+        reaction = {"reaction": "ignored", "dwell_ms": 900}
+        assert server.ask("POST", f"/decisions/{second}/outcome", reaction)[0] == 200
+        asked = mainstay("engagement", MODEL, "--since", "1h", "--json", workspace=workspace)
+        findings = {each["check"]: each for each in json.loads(asked.stdout)["findings"]}
+        assert findings["ignored"]["samples"] == 1  # S27
+        assert findings["use"]["samples"] >= 2
     finally:
         server.stop()
 

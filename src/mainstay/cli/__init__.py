@@ -25,6 +25,7 @@ _COMMANDS = {
     "held": "mainstay.cli.holding:held",
     "undo": "mainstay.cli.feedback:undo",
     "reports": "mainstay.cli.feedback:reports",
+    "engagement": "mainstay.cli.feedback:engagement",
     "replay": "mainstay.cli.journal:replay",
     "query": "mainstay.cli.journal:query",
     "key": "mainstay.cli.keys:key",

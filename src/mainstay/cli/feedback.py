@@ -1,14 +1,23 @@
 """`mainstay undo`, `reports` and `engagement`: what people said of decisions, and did with them."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
-from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.contract.finding import worst
+from mainstay.contract.times import duration_ns
 from mainstay.serve.http.wire.feedback import check_reason
+from mainstay.wiring.engaging import find_engagement
 from mainstay.wiring.undoing import undo as undo_decision
 from mainstay.wiring.workspace import open_workspace
+
+_MARKS: Final = {
+    "fail": "[bold red]✗ fails [/]",
+    "unsure": "[bold yellow]! unsure[/]",
+    "pass": "[bold green]✓ passes[/]",
+}
 
 
 @click.command(
@@ -91,3 +100,33 @@ def _report(row: dict[str, Any]) -> dict[str, Any]:
     said = msgspec.json.decode(row["body"])["report"]
     about = {"id": row["id"], "decision": row["subject"], "by": row["actor"]}
     return {"time": rfc3339(row["time_ns"] // 1000), **said, **about}
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  mainstay engagement fraud
+  mainstay engagement fraud --since 30d --json
+"""
+)
+@click.argument("model")
+@click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back.")
+@in_workspace
+@speaking
+def engagement(output: Output, model: str, since: str, workspace: str | None) -> None:
+    """Say whether people use what a model tells them, and whether it is people who say so.
+
+    From what clients tell with `POST /decisions/ID/outcome`: reactions (accepted, ignored,
+    abandoned, corrected) and for how long an answer was looked at. Exits 1 when something fails.
+    """
+    since_ns = duration_ns(since)
+    opened = open_workspace(workspace)
+    opened.registry.find(model, None)  # a model that nobody knows is told here
+    with output.working("Asking the journal"):
+        findings = find_engagement(opened, model, since_ns)
+    output.result({"model": model, "since": since, "findings": findings})
+    for finding in findings:
+        output.say(f"{_MARKS[finding.verdict]} {finding.check.ljust(22)} {escape(finding.words)}")
+    if worst(findings) == "fail":
+        raise Ending(NOT_SO)
