@@ -83,7 +83,7 @@ def test_a_version_that_stands_in_is_held_to_its_own_judgement_and_to_ours() -> 
     large = Spoken(contract(theirs), lambda features: np.full(1, 11.0))
     found = judged(of, case(of, {"x": np.array([1.0])}, np.array([99.0])), large)
     assert (record(found), found.said.tolist()) == ([(2, 0, "7")], [7.0])
-    assert "fallback 1, fraud-lite: the output is 11; expected a number" in found.reasons[0]
+    assert "fallback 1, fraud-lite: the output is 11, expected a number" in found.reasons[0]
 
 
 def test_a_step_that_is_not_here_falls_on_and_is_counted() -> None:

@@ -9,7 +9,7 @@ from mainstay.judge.cold import ColdStage
 from mainstay.judge.confidence import ConfidenceStage
 from mainstay.judge.cost import CostStage
 from mainstay.judge.exposure import ExposureStage
-from mainstay.judge.fallback import Chain
+from mainstay.judge.fallback import FallbackStage
 from mainstay.judge.flow import Flow, SenseStage
 from mainstay.judge.hold import HoldStage
 from mainstay.judge.model import Means, Stage
@@ -43,7 +43,7 @@ def _rules(contract: Contract, means: Means) -> list[Stage]:
     return [RulesStage(contract, means)] if contract.judge.rules else []
 
 
-def _fallback(contract: Contract, means: Means) -> Chain | None:
+def _fallback(contract: Contract, means: Means) -> FallbackStage | None:
     if not contract.judge.fallback:
         return None
     # A version that stands in judges its answers by itself, and never falls back.
@@ -52,7 +52,7 @@ def _fallback(contract: Contract, means: Means) -> Chain | None:
         manifest = other.loaded.manifest
         own = Means(clock=means.clock, calibration=manifest.calibration)
         standbys[key] = Standby(other, Flow(_first(manifest.contract, own)))
-    return Chain(contract, standbys, means.clock, again=_rules(contract, means))
+    return FallbackStage(contract, standbys, means.clock, again=_rules(contract, means))
 
 
 def _last(contract: Contract, means: Means) -> list[Stage]:

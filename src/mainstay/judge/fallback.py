@@ -64,7 +64,7 @@ class Offer:
 Step = Callable[[Case, Places], Offer]
 
 
-class Chain:
+class FallbackStage:
     """The fallback stage of one version."""
 
     def __init__(

@@ -8,14 +8,19 @@ declines the rows of its run: a check that cannot run is a failing check.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from mainstay.contract.columns import Column
 from mainstay.contract.model import Contract
 from mainstay.journal.model import STATUSES
 from mainstay.judge.model import ANSWERED, DECLINED, Case, Mask, Stage
 from mainstay.judge.sense import Sense
+
+WITHHELD_BY: Final = "withheld_by"
+_BLANKS_KEPT: Final = 256
 
 
 class SenseStage:
@@ -46,6 +51,7 @@ class Flow:
         self._last = tuple(last)
         stages = [*first, *([] if fallback is None else [fallback]), *last]
         self._names = ("model", *map(_name_of, stages))
+        self._takers = Takers(self._names) if len(stages) > 1 else None
 
     @property
     def falls_back(self) -> bool:
@@ -68,13 +74,24 @@ class Flow:
 
     def _finish(self, case: Case) -> None:
         if self._fallback is not None:
-            case.stage += 1
-            _pass(self._fallback, case)
+            self._fall_back(self._fallback, case)
         for stage in self._last:
             case.stage += 1
             _pass(stage, case)
         if case.taken_by is not None:
             self._count(case, case.taken_by)
+        if self._takers is not None:
+            case.judged[WITHHELD_BY] = self._takers.of(case)
+
+    @staticmethod
+    def _fall_back(fallback: Stage, case: Case) -> None:
+        """What took an answer back stays known, whatever is tried in its place."""
+        case.stage += 1
+        declined = case.statuses == DECLINED
+        before = None if case.taken_by is None else case.taken_by[declined]
+        _pass(fallback, case)
+        if before is not None and case.taken_by is not None:
+            case.taken_by[declined] = before
 
     def _count(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> None:
         """How many rows have which status that is not `answered`, because of which stage."""
@@ -84,6 +101,25 @@ class Flow:
             for place in np.unique(taken_by[case.statuses == status]).tolist():
                 rows = int(np.count_nonzero((case.statuses == status) & (taken_by == place)))
                 case.count("withheld", STATUSES[status], self._names[place], by=rows)
+
+
+class Takers:
+    """The column that says which check took back what."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = np.array(names, dtype=object)
+        self._blanks: dict[int, Column] = {}
+
+    def of(self, case: Case) -> Column:
+        """Names for what was taken back, nothing elsewhere; shared where nothing was."""
+        if case.taken_by is None:
+            blank = self._blanks.get(case.rows)
+            if blank is None:
+                blank = np.full(case.rows, None, dtype=object)
+                if case.rows <= _BLANKS_KEPT:
+                    self._blanks[case.rows] = blank
+            return blank
+        return np.where(case.statuses == ANSWERED, None, self._names[case.taken_by])
 
 
 def _name_of(stage: Stage) -> str:

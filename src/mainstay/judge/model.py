@@ -125,7 +125,8 @@ class Case:
         return changed
 
     def note(self, row: int, reason: str) -> None:
-        """Add to what is recorded of a row."""
+        """Add to what is recorded of a row, the newest first; a semicolon parts the notes."""
+        reason = reason.replace("; ", ", ")
         before = self.reasons.get(row)
         self.reasons[row] = f"{reason}; {before}" if before else reason
 
