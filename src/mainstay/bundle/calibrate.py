@@ -38,7 +38,7 @@ def calibrate(
     in each row's answer under corrections that were fitted without that row."""
     rows = len(truth)
     if not rows:
-        return Calibration(why=_why(asked, "none", 0, ["none"])), np.zeros(0)
+        return Calibration(why=_why(asked, 0, ["none"])), np.zeros(0)
     ways = _ways(asked, rows)
     folds = _folds(rows)
     held_out = {way: _held_out(way, raw, truth, folds, len(output.classes)) for way in ways}
@@ -56,7 +56,7 @@ def calibrate(
         points=fitted.points,
         losses={way: round(float(loss.mean()), 6) for way, loss in losses.items()},
         rows=rows,
-        why=_why(asked, best, rows, ways),
+        why=_why(asked, rows, ways),
     )
     return told, held_out[best][np.arange(rows), chosen_classes(output, raw)]
 
@@ -73,7 +73,7 @@ def _ways(asked: str, rows: int) -> list[Method]:
             return [way for way, least in ROWS_MIN.items() if rows >= least]
 
 
-def _why(asked: str, best: Method, rows: int, ways: list[Method]) -> str:
+def _why(asked: str, rows: int, ways: list[Method]) -> str:
     if asked == "no":
         return "the contract wants no correction"
     if asked != "auto":
@@ -148,9 +148,9 @@ def fit_temperature(raw: Column, truth: Truth) -> Calibration:
 
 def fit_isotonic(raw: Column, truth: Truth) -> Calibration:
     """The best curve that never falls, from what the model says to how often it is so."""
-    if raw.shape[1] == 2:
-        said, so = raw[:, 1], truth == 1
-    else:
+    said: Column = raw[:, 1]
+    so: Column = truth == 1
+    if raw.shape[1] > 2:
         said, so = raw.max(axis=1), truth == np.argmax(raw, axis=1)
     points = isotonic(said.astype(np.float64), so.astype(np.float64))
     least = 0.5 / max(1, len(truth))

@@ -39,7 +39,9 @@ _Z: Final = 1.959963984540054
 _Floats = npt.NDArray[np.float64]
 
 
-def evidence_of(contract: Contract, inputs: Columns, raw: Column, labels: Column | None) -> Evidence:
+def evidence_of(
+    contract: Contract, inputs: Columns, raw: Column, labels: Column | None
+) -> Evidence:
     """What these rows tell; `raw` is what the version answered to them."""
     errors = None if labels is None else _errors(contract.output, raw, labels)
     known = np.zeros(0) if errors is None else errors[~np.isnan(errors)]

@@ -42,6 +42,7 @@ Examples:
 @speaking
 def judge(  # noqa: PLR0913  # because each is an option of the command
     output: Output,
+    *,
     model: str,
     tuning: bool,
     since: str | None,

@@ -65,7 +65,9 @@ def show(output: Output, what: str, workspace: str | None) -> None:
 
 def _card(output: Output, manifest: Manifest) -> None:
     card = manifest.card
-    made = ", ".join(each for each in (card.packed_at, card.author, card.code_revision[:12]) if each)
+    made = ", ".join(
+        each for each in (card.packed_at, card.author, card.code_revision[:12]) if each
+    )
     output.say(f"  [dim]packed[/]    {escape(made)}")
     if card.snapshot:
         output.say(f"  [dim]data[/]      {escape(card.snapshot)}")
@@ -93,7 +95,9 @@ def _confidence(output: Output, judgement: Judgement) -> None:
             f"{escape(found.why)})"
         )
     if not judgement.sure:
-        output.say("  [yellow]unsure[/]: there were few rows with a label, so these figures may err")
+        output.say(
+            "  [yellow]unsure[/]: there were few rows with a label, so these figures may err"
+        )
     shown = after or before
     output.table(
         (">says", ">right", ">rows"),

@@ -56,7 +56,9 @@ def _otherwise_faults(
     if isinstance(output, Probability):
         most = min(most, len(output.classes))
     if not 2 <= options <= most:
-        yield Fault(at, f"must be 2 to {most} options, for there are no more to show; got {options}")
+        yield Fault(
+            at, f"must be 2 to {most} options, for there are no more to show; got {options}"
+        )
 
 
 def _without_confidence(output: Output | None, at: Setting) -> Iterator[Fault]:

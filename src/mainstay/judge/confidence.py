@@ -40,11 +40,10 @@ class ConfidenceStage:
         """Measure every row; take back the rows below the bar."""
         sure = self._sure(case.output)
         case.judged[CONFIDENCE] = sure
-        if self._bar <= 0:
+        # The least of them is not a number where one of them is not, and then it is no way out.
+        if self._bar <= 0 or sure.min() >= self._bar:
             return
         low: Mask = np.logical_not(sure >= self._bar)
-        if not low.any():
-            return
         changed = case.turn(
             low, self._status, lambda row: f"confidence {sure[row]:.6g} is below {self._bar:g}"
         )
@@ -60,7 +59,9 @@ class ConfidenceStage:
                 continue
             likeliest = shown.options[: self._options]
             case.shown[row] = Shown(None, None, likeliest)
-            case.words[row] = f"We are not sure. It could be {either([o.answer for o in likeliest])}."
+            case.words[row] = (
+                f"We are not sure. It could be {either([o.answer for o in likeliest])}."
+            )
 
 
 def either(names: list[str]) -> str:

@@ -64,11 +64,14 @@ class CostStage:
 
     def __init__(self, contract: Contract) -> None:
         cost, output = contract.judge.cost, contract.output
-        assert cost is not None and isinstance(output, Probability)
+        assert cost is not None
+        assert isinstance(output, Probability)
         self._output = output
         self._amounts = Amounts(contract, cost)
         self._ask = _bars(cost, output, "ask_above")
         self._decline = _bars(cost, output, "decline_above")
+        every = [bars.min() for bars in (self._ask, self._decline) if bars is not None]
+        self._lowest = float(min(every, default=np.inf))
 
     def __call__(self, case: Case) -> None:
         """Work out every row; take back the rows above their bars."""
@@ -76,6 +79,9 @@ class CostStage:
         amounts = self._amounts(chosen, case.column)
         expected = (1.0 - case.judged[CONFIDENCE]) * amounts
         case.judged[COST] = expected
+        # The highest is not a number where one of them is not, and then it is no way out.
+        if expected.max() <= self._lowest:
+            return
         self._turn(case, expected, chosen, self._decline, DECLINED)
         changed = self._turn(case, expected, chosen, self._ask, ASKED)
         if changed is not None:

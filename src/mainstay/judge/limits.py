@@ -124,8 +124,8 @@ def _words(
         low, high = (round(100 * (1 - each)) for each in reversed(evidence.interval))
         span = f"{low} to {high}" if low != high else f"{low}"
         yield (
-            f"It was tried on {evidence.labelled} examples whose true answer was known: it is right "
-            f"in about {span} of 100 cases."
+            f"It was tried on {evidence.labelled} examples whose true answer was known: it is "
+            f"right in about {span} of 100 cases."
         )
     yield from _sure_words(judgement)
     little, weak = found
