@@ -1,16 +1,18 @@
 """`mainstay judge`: which bars history recommends, and what other bars would have led to."""
 
+from contextlib import suppress
 from typing import Final
 
 import click
 import msgspec
 
-from mainstay.base.errors import InvalidUsage
+from mainstay.base.errors import InvalidUsage, MainstayError
 from mainstay.bundle.judgement import ThresholdChoice
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.routing import model_and_number
 from mainstay.contract.times import duration_ns
 from mainstay.contract.words import did_you_mean, one_of
+from mainstay.judge.explain import Verdict, path_of
 from mainstay.judge.tune import Bars, Goal, Replayed, Tuned, plot, under
 from mainstay.wiring.tuning import Logged, logged, tuned
 from mainstay.wiring.workspace import open_workspace
@@ -26,9 +28,10 @@ Examples:
   mainstay judge fraud --tune --since 30d
   mainstay judge fraud --tune --error-at-most 0.02 --cost "0.5 * amount"
   mainstay judge fraud --bars confidence=0.7,ask_above=50
+  mainstay judge --explain 019a9e7c26d30c15a1b200000004
 """
 )
-@click.argument("model", metavar="MODEL|MODEL@N")
+@click.argument("model", metavar="[MODEL|MODEL@N]", default="")
 @click.option("--tune", "tuning", is_flag=True, help="Recommend bars from what was logged.")
 @click.option("--since", metavar="DURATION", help="How far back to look, such as 30d.")
 @click.option("--cost", metavar="EXPRESSION", help="What a mistake costs; by default the "
@@ -38,6 +41,7 @@ Examples:
 @click.option("--error-at-most", type=float, metavar="SHARE",
               help="Instead: the highest share of wrong ones among the answers told.")  # fmt: skip
 @click.option("--bars", metavar="NAME=NUMBER,…", help="Show what these bars would have led to.")
+@click.option("--explain", metavar="ID", help="Tell the way of one answer through judgement.")
 @in_workspace
 @speaking
 def judge(  # noqa: PLR0913  # because each is an option of the command
@@ -50,14 +54,21 @@ def judge(  # noqa: PLR0913  # because each is an option of the command
     withhold_at_most: float,
     error_at_most: float | None,
     bars: str | None,
+    explain: str | None,
     workspace: str | None,
 ) -> None:
     """Show how often answers were wrong by how sure the model was, and recommend bars.
 
     Looks at logged decisions whose outcome is known. Exits 1 when there are too few to tell.
     """
+    if explain is not None:
+        _explain(output, explain, workspace)
+        return
     if not tuning and bars is None:
-        raise InvalidUsage("say what to look for", field="judge", expected="--tune or --bars")
+        expected = "--tune, --bars or --explain"
+        raise InvalidUsage("say what to look for", field="judge", expected=expected)
+    if not model:
+        raise InvalidUsage("say of which model", field="model", expected="its name, such as fraud")
     goal = _goal(withhold_at_most, error_at_most)
     opened = open_workspace(workspace)
     name, number = model_and_number(model)
@@ -72,6 +83,29 @@ def judge(  # noqa: PLR0913  # because each is an option of the command
     _show(output, f"{name} v{found.number}", result)
     if result.verdict == "unsure":
         raise Ending(NOT_SO)
+
+
+_MARKS: Final[dict[Verdict, str]] = {
+    "pass": "[green]✓[/]",
+    "changed": "[yellow]~[/]",
+    "withheld": "[yellow]✗[/]",
+    "told": "[bold]→[/]",
+}
+
+
+def _explain(output: Output, identity: str, workspace: str | None) -> None:
+    """The way of one answer, line by line."""
+    opened = open_workspace(workspace)
+    with output.working("Asking the journal"):
+        decision = opened.journal.find(identity)
+    contract = None
+    with suppress(MainstayError):  # a bundle that is gone takes its bars with it, not the rest
+        contract = opened.unpacked(decision.fingerprint).manifest.contract
+    path = path_of(decision, contract)
+    output.result({"id": decision.id, "status": decision.status, "path": path})
+    output.say(f"[bold]{escape(decision.id)}[/]  {decision.status}")
+    for each in path:
+        output.say(f"  {_MARKS[each.verdict]} [dim]{each.where:<10}[/] {escape(each.words)}")
 
 
 def _goal(withhold: float, error: float | None) -> Goal:

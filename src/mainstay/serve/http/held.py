@@ -11,6 +11,8 @@ import msgspec
 from mainstay.access.model import LOCAL, authorise
 from mainstay.base.errors import NotFound
 from mainstay.base.ids import parse_decision_id
+from mainstay.journal.model import Decision
+from mainstay.judge.explain import Passed, path_of
 from mainstay.serve.engine import Engine
 from mainstay.serve.held.model import Standing
 from mainstay.serve.http.feedback import FindDecision
@@ -27,6 +29,7 @@ class HeldDoor:
     """What one worker does for decisions that were made."""
 
     def __init__(self, engine: Engine, find: FindDecision) -> None:
+        self._engine = engine
         self._settler = engine.settler
         self._find = find
 
@@ -37,14 +40,22 @@ class HeldDoor:
         decision: dict[str, Any] = msgspec.json.decode(content)
         assert request.caller is not None
         authorise(request.caller, decision["model"])
+        decision["path"] = self._path(decision)
         if decision["status"] != "held":
-            return 200, content, [_JSON]
+            return 200, _encode(decision), [_JSON]
         standing = self._standing(decision)
         if standing.state != "released" and request.caller.name == decision["caller"]:
-            decision |= {part: {} for part in _TELLING}
+            decision |= {**{part: {} for part in _TELLING}, "path": []}
             decision["reason"] = ""
             standing = msgspec.structs.replace(standing, words="")
         return 200, _encode(decision | {"held": standing}), [_JSON]
+
+    def _path(self, decision: dict[str, Any]) -> list[Passed]:
+        """Its way through judgement; with the bars that were set, where its version is here."""
+        serving = self._engine.serving.get(decision["model"])
+        version = None if serving is None else serving.versions.get(decision["fingerprint"])
+        contract = None if version is None else version.pipeline.contract
+        return path_of(msgspec.convert(decision, Decision), contract)
 
     async def state(self, request: Request, body: bytes) -> Reply:
         """How a decision stands, in short; what is held is known without the journal."""
