@@ -184,7 +184,7 @@ def test_before_enough_is_known_the_contract_says_what_happens(unsure: str, stat
     assert found.counts["hold_unsure", unsure] == 2
     if unsure == "hold":
         assert found.held[0].side == "unsure"
-        assert "only 0 numbers are known, 3 are needed" in found.held[0].words
+        assert "only 0 of 3 numbers are known" in found.held[0].words
 
 
 def test_a_value_that_is_missing_is_unsure() -> None:
@@ -212,6 +212,23 @@ def test_what_a_fallback_says_is_held_too() -> None:
     compile_flow(of)(found)
     assert statuses(found) == ["answered", "held", "held"]
     assert found.held[2].value == 70.0
+
+
+def test_without_a_model_what_a_fallback_says_is_held_too() -> None:
+    """S29 S21: a stopped version's fallback is judged as well, with the same columns recorded."""
+    of = contract(
+        "{hold: {above: mean + 3 sd, least: 2}, fallback: [{answer: 70, when: amount > 5}]}"
+    )
+    flow = compile_flow(of, Means(tally=MemoryTally()))
+    flow(priced(of, [1.0, 2.0, 3.0]))
+    found = priced(of, [np.nan, np.nan], amount=[1.0, 9.0])
+    flow.without_model(found, "stopped")
+    assert statuses(found) == ["declined", "held"]
+    assert found.judged["hold_value"].tolist()[1] == 70.0
+    nobody = priced(of, [np.nan], amount=[1.0])
+    flow.without_model(nobody, "stopped")
+    assert statuses(nobody) == ["declined"]
+    assert {"hold_value", "hold_mean", "hold_sd"} <= nobody.judged.keys()
 
 
 def test_the_past_ends() -> None:

@@ -130,6 +130,7 @@ def test_held_then_released_by_somebody_else(tmp_path: Path) -> None:
         assert said["status"] == "held"
         assert (said["answer"], said["confidence"], said["options"]) == (None, None, [])
         assert said["words"] == "A person looks at this one first."
+        assert "reason" not in said, "why it is held says what it is"
         path = f"/decisions/{said['id']}"
         _, state = await door.ask("GET", f"{path}/state", key="ann")
         assert state == {"id": said["id"], "model": "sum", "state": "held", "until": state["until"]}

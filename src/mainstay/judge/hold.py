@@ -10,12 +10,13 @@ the contract says what becomes of it.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from mainstay.contract.columns import Column
+from mainstay.contract.columns import Column, Columns
 from mainstay.contract.expressions.compile import Expression, compile_expression
 from mainstay.contract.expressions.names import OUTPUT, names_of_rule
 from mainstay.contract.holding import Hold
@@ -62,6 +63,25 @@ class Usual:
         return Counted(name=self._name, key=key, bucket_ns=self._bucket_ns, buckets=_BUCKETS + 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many numbers are known, their mean and sd: the same for all rows, or each group's."""
+
+    count: Any
+    mean: Any
+    sd: Any
+    by_row: bool = False
+
+    def of(self, row: int) -> tuple[float, float, float]:
+        """Those of one row."""
+        if self.by_row:
+            return float(self.count[row]), float(self.mean[row]), float(self.sd[row])
+        return self.count, self.mean, self.sd
+
+
+_NOTHING: Final = Found(math.nan, math.nan, math.nan)
+
+
 class HoldStage:
     """Holds what lies outside."""
 
@@ -87,73 +107,109 @@ class HoldStage:
 
     def __call__(self, case: Case) -> None:
         rows = case.statuses == FALLBACK if self._of == "fallback" else case.standing()
-        value, groups, found = self._measured(case, rows)
-        if not rows.any():
+        looks = bool(rows.any())
+        if not looks and VALUE in case.judged:
             return
-        values = self._named(case, found)
-        above = _limits(self._above, values, case.rows, np.inf)
-        below = _limits(self._below, values, case.rows, -np.inf)
-        inside = (value <= above) & (value >= below)
-        known = ~(np.isnan(value) | np.isnan(above) | np.isnan(below))
+        others = self._views.of(case)
+        value = self._value(others, case.rows)
+        groups = self._groups(case) if looks else None
+        found = self._found(rows, groups, case.time_ns) if looks else _NOTHING
+        self._note(case, rows, value, found)
+        if not looks:
+            return
+        above, below = self._limits(others, found)
+        # NaN fails every comparison, so what cannot be compared is not among these.
+        good = value <= above if below is None else value >= below
+        if above is not None and below is not None:
+            good &= value <= above
         if self._usual is not None:
-            known &= found[0] >= self._hold.least
-        unsure = rows & ~known
-        held = rows & known & ~inside
+            good &= found.count >= self._hold.least
+        if not (good | ~rows).all():
+            rows = self._take_some(case, rows & ~good, rows, (value, above, below), groups, found)
+        self._count(case, rows, value, groups)
+
+    def _found(self, rows: Mask, groups: list[str] | None, now_ns: int) -> Found:
+        """How many numbers are known for every row, their mean and sd."""
+        usual = self._usual
+        if usual is None:
+            return _NOTHING
+        if groups is None:
+            return Found(*usual.of(_ALL, now_ns))
+        known: dict[str, tuple[float, float, float]] = {}
+        for group, looks in zip(groups, rows.tolist(), strict=True):
+            if looks and group not in known:
+                known[group] = usual.of(key_of(group), now_ns)
+        nothing = (math.nan, math.nan, math.nan)
+        count, mean, sd = np.array([known.get(group, nothing) for group in groups]).T
+        return Found(count, mean, sd, by_row=True)
+
+    def _note(self, case: Case, rows: Mask, value: Column, found: Found) -> None:
+        """Record what was measured: always the same columns."""
+        mean, sd = found.mean, found.sd
+        if not found.by_row:
+            mean, sd = np.full(case.rows, mean), np.full(case.rows, sd)
+        measured: Columns = {VALUE: value, _MEAN: mean, _SD: sd}
+        if self._of == "fallback":
+            # Of a model that was not asked, nothing was measured before.
+            nothing = np.full(case.rows, np.nan)
+            for name, column in measured.items():
+                measured[name] = np.where(rows, column, case.judged.get(name, nothing))
+        case.judged.update(measured)
+
+    def _groups(self, case: Case) -> list[str] | None:
+        if not self._hold.by or self._usual is None:
+            return None
+        return [_text(value) for value in case.column(self._hold.by).tolist()]
+
+    def _limits(self, others: Values, found: Found) -> tuple[Any, Any]:
+        """What is above the first or below the second is held; None where there is no bar."""
+
+        def values(name: str) -> Column:
+            if name == MEAN:
+                return np.asarray(found.mean)
+            return np.asarray(found.sd) if name == SD else others(name)
+
+        return _limit(self._above, values), _limit(self._below, values)
+
+    def _take_some(
+        self,
+        case: Case,
+        bad: Mask,
+        rows: Mask,
+        compared: tuple[Column, Any, Any],
+        groups: list[str] | None,
+        found: Found,
+    ) -> Mask:
+        """Hold what lies outside, and do with what cannot be compared as declared; what is told
+        all the same."""
+        value, above, below = compared
+        known = ~np.isnan(value)
+        for bar in (above, below):
+            if bar is not None:
+                known &= ~np.isnan(bar)
+        if self._usual is not None:
+            known &= found.count >= self._hold.least
+        unsure = bad & ~known
+        held = bad & known
         if unsure.any():
             case.count("hold_unsure", self._hold.unsure, by=int(np.count_nonzero(unsure)))
             if self._hold.unsure == "hold":
                 held |= unsure
         if held.any():
-            self._take(case, held, value, (above, below, known), groups, found)
-        self._count(case, rows & ~held, value, groups)
-
-    def _measured(
-        self, case: Case, rows: Mask
-    ) -> tuple[Column, list[str] | None, tuple[Column, Column, Column]]:
-        """The value of every row, its group, and how many, mean and sd of that; recorded."""
-        value = self._value(self._views.of(case), case.rows)
-        groups = self._groups(case)
-        count, mean, sd = (np.full(case.rows, np.nan) for _ in range(3))
-        if self._usual is not None and rows.any():
-            if groups is None:
-                count[:], mean[:], sd[:] = self._usual.of(_ALL, case.time_ns)
-            else:
-                wanted = set(np.flatnonzero(rows).tolist())
-                keys = {key_of(group) for row, group in enumerate(groups) if row in wanted}
-                known = {key: self._usual.of(key, case.time_ns) for key in keys}
-                for row in wanted:
-                    count[row], mean[row], sd[row] = known[key_of(groups[row])]
-        for name, column in ((VALUE, value), (_MEAN, mean), (_SD, sd)):
-            before = case.judged.get(name)
-            keeps = before is not None and self._of == "fallback"
-            case.judged[name] = np.where(rows, column, before) if keeps else column
-        return value, groups, (count, mean, sd)
-
-    def _groups(self, case: Case) -> list[str] | None:
-        if not self._hold.by:
-            return None
-        return [_text(value) for value in case.column(self._hold.by).tolist()]
-
-    def _named(self, case: Case, found: tuple[Column, Column, Column]) -> Values:
-        others = self._views.of(case)
-        own = {MEAN: found[1], SD: found[2]}
-
-        def value(name: str) -> Column:
-            return own[name] if name in own else others(name)
-
-        return value
+            self._take(case, held, (value, above, below, known), groups, found)
+        return rows & ~held
 
     def _take(
         self,
         case: Case,
         held: Mask,
-        value: Column,
-        limits: tuple[Column, Column, Mask],
+        compared: tuple[Column, Any, Any, Mask],
         groups: list[str] | None,
-        found: tuple[Column, Column, Column],
+        found: Found,
     ) -> None:
         """Hold rows, and note why for the person who decides."""
-        above, below, known = limits
+        value, *bars, known = compared
+        above, below = (np.broadcast_to(np.nan if b is None else b, case.rows) for b in bars)
         holdings: dict[int, Holding] = {}
 
         def why(row: int) -> str:
@@ -162,7 +218,7 @@ class HoldStage:
             if known[row]:
                 side = "above" if value[row] > above[row] else "below"
                 limit = above[row] if side == "above" else below[row]
-            count, mean, sd = (column[row] for column in found)
+            count, mean, sd = found.of(row)
             group = "" if groups is None else groups[row]
             usual = self._usual
             holdings[row] = Holding(
@@ -185,7 +241,7 @@ class HoldStage:
             case.words[row] = self._hold.say
 
     def _words(
-        self, side: Side, value: Any, limit: Any, found: tuple[Any, Any, Any], group: str
+        self, side: Side, value: Any, limit: Any, found: tuple[float, float, float], group: str
     ) -> str:
         count, mean, sd = found
         of = f" of {self._hold.by} {group[:60]!r}" if self._hold.by else ""
@@ -193,15 +249,17 @@ class HoldStage:
         if side == "unsure":
             few = self._usual is not None and count < self._hold.least
             if few:
-                return (
-                    f"{said}; only {count:.0f} numbers{of} are known, {self._hold.least} are needed"
-                )
-            return f"{said}; what it is held against cannot be known, because a value is missing"
+                return f"{said}, and only {count:.0f} of {self._hold.least} numbers{of} are known"
+            return (
+                f"{said}, and what it is held against cannot be known, because a value is missing"
+            )
         bar = self._hold.above if side == "above" else self._hold.below
         words = f"{said}, {side} {limit:.6g}"
         if self._usual is None:
             return words
-        return f"{words} ({bar}; the {count:.0f} before{of} have mean {mean:.6g}, sd {sd:.6g})"
+        return (
+            f"{words} ({bar}, where the {count:.0f} before{of} have mean {mean:.6g}, sd {sd:.6g})"
+        )
 
     def _count(self, case: Case, told: Mask, value: Column, groups: list[str] | None) -> None:
         """Let what is told count from now on."""
@@ -243,10 +301,8 @@ def _bar(stated: float | str | None, compiled: Callable[[str], Expression]) -> B
     return compiled(stated) if isinstance(stated, str) else stated
 
 
-def _limits(bar: Bar, values: Values, rows: int, otherwise: float) -> Column:
-    if isinstance(bar, Expression):
-        return bar(values, rows)
-    return np.full(rows, otherwise if bar is None else bar)
+def _limit(bar: Bar, values: Values) -> Any:
+    return bar(values) if isinstance(bar, Expression) else bar
 
 
 def _plain(value: Any) -> float | None:

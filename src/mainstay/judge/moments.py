@@ -18,6 +18,7 @@ from mainstay.contract.columns import Column
 WIDTH: Final = 6
 _SPLITTER: Final = 2.0**41 + 1
 _FEW: Final = 64
+_PLAIN: Final = 1e-6
 LARGEST: Final = 1e140
 
 Sums = tuple[float, ...]
@@ -81,6 +82,11 @@ def mean_and_sd(sums: Sums) -> tuple[float, float]:
     if head * heads == head_squares and head * count == heads:
         # All heads are the same, so only the rests differ.
         return mean, math.sqrt(max(of_rests, 0.0) / (count - 1))
+    of_heads = head_squares - heads * head
+    if of_heads > _PLAIN * head_squares:
+        # So different that nothing of it is lost in plain arithmetic.
+        total = of_heads + 2 * (mixed - heads * rest) + of_rests
+        return mean, math.sqrt(max(total, 0.0) / (count - 1))
     exact = Fraction(head_squares) - Fraction(heads) ** 2 / Fraction(count)
     both = Fraction(mixed) - Fraction(heads) * Fraction(rests) / Fraction(count)
     total = float(exact + 2 * both) + of_rests

@@ -33,7 +33,7 @@ from mainstay.contract.repair import changes_by_row
 from mainstay.contract.values import Checker
 from mainstay.journal.model import CERTAIN, STATUSES, DecisionBatch, Layout
 from mainstay.judge.compile import compile_flow
-from mainstay.judge.model import Case, Means
+from mainstay.judge.model import HELD, Case, Means
 from mainstay.judge.present import present
 from mainstay.serve.model import NOTHING, NOTHING_SHOWN, Answer, Call, Ids, Run, join_columns
 from mainstay.serve.routes.model import Route
@@ -247,7 +247,8 @@ class Pipeline:
             statuses = [STATUSES[code] for code in run.statuses]
         reasons = [""] * run.rows
         for row, reason in run.reasons.items():
-            reasons[row] = reason
+            # Why something is held says what it is, which nobody is told yet.
+            reasons[row] = "" if run.statuses[row] == HELD else reason
         told = run.output if run.told is None else run.told
         model, route, contract = self.contract.model, self.route, self.contract
         answers: list[Answer] = []
