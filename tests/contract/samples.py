@@ -36,6 +36,7 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.release_rules import METRIC_RANGES
+from mainstay.contract.watching import Watch
 
 names = st.one_of(
     st.sampled_from(["amount", "age", "no", "null", "true", "1", "mean radius", "a: b", "# x", "é"]),
@@ -186,13 +187,14 @@ def assets(draw: st.DrawFn, output: Output) -> Assets:
 def gates(draw: st.DrawFn, groups: list[str], output: Output) -> Gate:
     some = st.lists(st.sampled_from(groups), unique=True).map(tuple) if groups else st.just(())
     cost = {}
+    classes = isinstance(output, Probability | Label)
     if isinstance(output, Probability | Label) and draw(flags):
         first, second = output.classes[:2]
         cost = {first: {second: draw(st.floats(0, 1e6))}}
     return Gate(
         worse_by=draw(st.floats(0, 1)),
         slices=draw(some),
-        parity=draw(some),
+        parity=draw(some) if classes else (),
         parity_within=draw(st.floats(0, 1)),
         slower_by=draw(st.floats(0.5, 9)),
         larger_by=draw(st.floats(0.5, 9)),
@@ -253,5 +255,9 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
         gate=draw(gates(groups, output)),
         release=release,
         labels=Labels(hold_out=draw(held_out) if release.unit else "0 %"),
+        watch=Watch(
+            false_alarms=draw(st.sampled_from(("1 per 30d", "3 per 12h", "2 per 7 days"))),
+            slices=tuple(name for name, kind in inputs.items() if isinstance(kind, Category))[:1],
+        ),
         log=draw(st.sampled_from(["written", "durable", "buffered"])),
     )

@@ -51,6 +51,14 @@ def problems(judge: str) -> list[str]:
         ("words: {asked: 'Is it answer}'}", "judge.words.asked: '}' stands for nothing here"),
         ("words: {asked: ' '}", "judge.words.asked: must be words for a person"),
         ("words: {fallback: 'It is {answer}.'}", "judge.words.fallback: has no effect without `fallback`"),
+        ("private: {subjects: {}}", "judge.private.subjects: names no subject"),
+        ("private: {subjects: {health: []}}", "judge.private.subjects.health: needs words"),
+        ("private: {subjects: {health: ['...']}}", "judge.private.subjects.health[0]: must be 1 to 8 words"),
+        ("private: {subjects: {health: ['a b*']}}", "judge.private.subjects.health[0]: may have a * only at the end"),
+        ("private: {subjects: {health: [diabetes]}}", "judge.private.subjects: has no effect: no answer of this model names"),
+        ("share: {when: asked_for}", "judge.share: does nothing: no input says `sensitivity: personal`"),
+        ("share: {when: user}", "judge.share.when: at character 1"),
+        ("share: {}", "judge.share: needs `when`"),
         ("words: {declined: no}", "judge.words.declined: is not a setting of `words`"),
     ],
 )  # fmt: skip
@@ -64,3 +72,16 @@ def test_what_makes_sense_is_taken():
     exposure = loads_contract(f"{GOOD}judge: {{{part}}}\n", "c.yaml").judge.exposure
     assert exposure is not None
     assert (exposure.unit, exposure.prompts, exposure.unless) == ("user", "5 per day", "asked_for")
+
+
+def test_a_class_of_sensitivity_that_changes_nothing_is_refused():
+    """S35: a setting without an effect does not exist."""
+    text = GOOD.replace("asked_for: {type: boolean}", "asked_for: {type: boolean, sensitivity: personal}")
+    with pytest.raises(InvalidContractFile, match="has no effect without `judge.share`"):
+        loads_contract(text, "c.yaml")
+    loads_contract(text + "judge: {share: {when: asked_for}}", "c.yaml")
+    with pytest.raises(InvalidContractFile, match="must be one of personal, private, public"):
+        loads_contract(text.replace("personal", "secret"), "c.yaml")
+    with pytest.raises(InvalidContractFile, match="answers of type number name nothing"):
+        number = GOOD[: GOOD.index("output")] + "output: {type: number}\n"
+        loads_contract(number + "judge: {private: {subjects: {a: [b]}}}", "c.yaml")

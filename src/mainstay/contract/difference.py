@@ -50,7 +50,7 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
         words = "values that were put right may be refused" if loses else "fewer values are refused"
         yield msgspec.structs.replace(change, breaks=loses, words=words)
     yield from _judged(_plain(before.judge), _plain(after.judge))
-    for part in ("facts", "serve", "assets", "gate", "release", "labels"):
+    for part in ("facts", "serve", "assets", "gate", "release", "labels", "watch"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
     yield from _scalars("", {"log": before.log}, {"log": after.log})
 
@@ -89,7 +89,7 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
         yield _change(change.setting, change.before, change.after, words, breaks=not stricter)
 
 
-_WITHHOLDING: Final = frozenset({"cold", "confidence", "cost", "exposure", "hold", "rules"})
+_WITHHOLDING: Final = frozenset({"cold", "confidence", "cost", "exposure", "private", "share", "hold", "rules"})
 
 
 def _higher_bar_alone(before: Any, after: Any) -> bool:

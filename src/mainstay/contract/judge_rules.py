@@ -12,7 +12,9 @@ from mainstay.contract.holding_rules import hold_faults, rules_faults
 from mainstay.contract.judging import Judge
 from mainstay.contract.people_rules import (
     exposure_faults,
+    private_faults,
     report_faults,
+    share_faults,
     template_faults,
     undo_faults,
 )
@@ -38,5 +40,8 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
         yield from exposure_faults(judge.exposure, known)
     yield from report_faults(judge.report)
     yield from template_faults(judge)
+    if judge.private is not None:
+        yield from private_faults(judge.private, known)
+    yield from share_faults(judge.share, known)
     if judge.undo is not None:
         yield from undo_faults(judge.undo)

@@ -9,7 +9,7 @@ import msgspec
 
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
-from mainstay.contract.people import Exposure, Report, Undo, Words
+from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +72,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How much of the model one person has to bear."""
     report: Report = Report()
     """What people are told who report an answer."""
+    private: Private | None = None
+    """What the model may not speak about."""
+    share: Share | None = None
+    """What is looked at before an answer is shared on a person's behalf."""
     words: Words = Words()
     """Own words for what is asked, offered, or told in place of the model's answer."""
     undo: Undo | None = None

@@ -49,6 +49,7 @@ from mainstay.contract.shape import (
     infer_tags,
     shape_faults,
 )
+from mainstay.contract.watching import Watch
 from mainstay.contract.words import Setting, setting_name
 
 _KINDS_OF_SOURCE: Final = {
@@ -67,6 +68,7 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "gate": Gate,
     "release": Release,
     "labels": Labels,
+    "watch": Watch,
 }
 
 

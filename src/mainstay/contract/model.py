@@ -13,6 +13,7 @@ import msgspec
 from mainstay.base.errors import InvalidContract
 from mainstay.contract.judging import Judge
 from mainstay.contract.repairing import Step
+from mainstay.contract.watching import Watch
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -25,6 +26,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     from_model: str = ""
     """The model whose answer this is; a category, a number or a vector can be one. Deploying that
     model looks whether its answers still fit here."""
+    sensitivity: Literal["public", "personal", "private"] = "public"
+    """Whether an answer it went into may be shared on somebody's behalf: yes, once a person said
+    so, or not at all; see `judge.share`."""
 
 
 class Number(Kind, frozen=True, kw_only=True, tag="number"):
@@ -416,6 +420,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a version comes to answer."""
     labels: Labels = Labels()
     """How it becomes known whether answers were right."""
+    watch: Watch = Watch()
+    """How the model is watched."""
     log: Literal["written", "durable", "buffered"] = "written"
     """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
     cut too, `buffered` neither."""

@@ -53,3 +53,19 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """With several answers instead of one, such as `Which one: {options}?`"""
     fallback: str = ""
     """With an answer that is not the model's own, such as `Usually it is {answer}.`"""
+
+
+class Private(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model may not speak about. An answer that names it is declined; options and items
+    that name it are left out."""
+
+    subjects: dict[str, tuple[str, ...]]
+    """Subject to its words and phrases, such as `health: [diabetes, heart attack, pregnan*]`."""
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is looked at before an answer is shared on a person's behalf: it is asked about where
+    an input with `sensitivity: personal` has a value, and declined where a private one has."""
+
+    when: str
+    """An expression that says which answers would be shared, such as `audience == "everybody"`."""

@@ -13,7 +13,7 @@ from typing import Any, Final, cast, get_args
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import fallbacks, holding, judging, model, people, repairing
+from mainstay.contract import fallbacks, holding, judging, model, people, repairing, watching
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
@@ -32,8 +32,9 @@ from mainstay.contract.model import (
     Source,
     ThresholdRule,
 )
-from mainstay.contract.people import Exposure, Report, Undo, Words
+from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
 from mainstay.contract.repairing import Transform
+from mainstay.contract.watching import Watch
 
 _HEAD: Final = """\
 # The contract file
@@ -70,6 +71,8 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
      get_args(FallbackStep)),
     ("exposure", "Part of `judge`.", (Exposure,)),
     ("report", "Part of `judge`.", (Report,)),
+    ("private", "Part of `judge`.", (Private,)),
+    ("share", "Part of `judge`.", (Share,)),
     ("words", "Part of `judge`.", (Words,)),
     ("undo", "Part of `judge`.", (Undo,)),
     ("serve", "", (Serve,)),
@@ -77,8 +80,9 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("gate", "", (Gate,)),
     ("release", "", (Release,)),
     ("labels", "", (Labels,)),
+    ("watch", "", (Watch,)),
 )  # fmt: skip
-_MODULES: Final = (model, judging, holding, fallbacks, people, repairing)
+_MODULES: Final = (model, judging, holding, fallbacks, people, repairing, watching)
 _INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 

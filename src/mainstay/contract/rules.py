@@ -71,6 +71,8 @@ from mainstay.contract.repairing import Step
 from mainstay.contract.shape import Fault
 from mainstay.contract.threshold_rules import threshold_faults
 from mainstay.contract.times import MOMENT_EXPECTED, duration_ns, moment_us
+from mainstay.contract.watch_rules import watch_faults
+from mainstay.contract.watching import Watch
 from mainstay.contract.words import Setting, did_you_mean, one_of
 
 _FUNCTION_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -93,6 +95,7 @@ class Draft(msgspec.Struct, kw_only=True):
     gate: Gate | None = None
     release: Release | None = None
     labels: Labels | None = None
+    watch: Watch | None = None
     input_names: tuple[str, ...] = ()
     """All inputs, those that could not be read included."""
     context_names: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ def draft_of(contract: Contract) -> Draft:
         gate=contract.gate,
         release=contract.release,
         labels=contract.labels,
+        watch=contract.watch,
         input_names=tuple(contract.inputs),
         context_names=tuple(contract.context),
         lookup_names=tuple(contract.lookups),
@@ -161,6 +165,8 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         unread = draft.release is None and ("release",) in draft.written
         release = None if unread else draft.release or Release()
         yield from labels_faults(draft.labels, release)
+    if draft.watch is not None:
+        yield from watch_faults(draft.watch, known)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

@@ -54,6 +54,8 @@ _RELEASE: Final = """\
 _LABELS: Final = """\
 # How it becomes known whether answers were right: a part of the units is answered without the
 # model, and stays so, to see what happens where it has no say."""
+_WATCH: Final = """\
+# How it is watched; `mainstay watch` shows what was found."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 
@@ -85,6 +87,7 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
         ("gate", _GATE, contract.gate),
         ("release", _RELEASE, contract.release),
         ("labels", _LABELS, contract.labels),
+        ("watch", _WATCH, contract.watch),
     ):
         lines += ["", words, *_section(name, value)]
     written = f"log: {contract.log}"
@@ -114,6 +117,8 @@ _EXAMPLES: Final = {
     "judge.cost": "{of_error: 1000, ask_above: 50}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "judge.undo": "{within: 24h}",
+    "judge.private": "{subjects: {health: [diabetes, heart attack]}}",
+    "judge.share": "{when: audience == 'everybody'}",
     "metric": "accuracy",
     "acceptable": "[0.8, 1]",
     "slices": "[country]",
