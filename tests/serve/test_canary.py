@@ -1,5 +1,7 @@
 """A canary's candidate: answers a share, shadows the rest, and its failures are told (N6)."""
 
+import threading
+
 import pytest
 
 from mainstay.base.draws import draw
@@ -80,5 +82,28 @@ def test_what_callers_got_wrong_is_no_failure_of_a_version() -> None:
             told = await tell_of(serving, world.call((1000, 0), caller=f"c{number}"))
             assert isinstance(told, InvalidRequest)
         assert world.missed == []
+
+    run(story)
+
+
+def test_what_finds_no_room_in_a_shadow_is_counted() -> None:
+    """N6: a pair that is missing is known to be missing, and the caller has the answer."""
+
+    async def story() -> None:
+        world = World()
+        gate = threading.Event()
+        serving = prepared(world, mixed(arm(1.0, "shadow")), v2=version(2, gate=gate))
+        shade = serving.beside[0]
+        shade.joiner.times.learn(1, 10**12)
+        for number in range(4):
+            answer = await ask(serving, world.call((number, 0)))
+            assert answer.arm == "live"
+        gate.set()
+        await until(lambda: shade.joiner.idle)
+        assert {(each.why, each.rows, each.arm) for each in world.missed} == {
+            ("dropped", 1, "shadow")
+        }
+        shown = sum(each.rows for each in batches(world) if each.arm == "shadow")
+        assert shown + len(world.missed) == 4
 
     run(story)

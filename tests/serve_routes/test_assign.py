@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from mainstay.base.draws import draw
+from mainstay.serve.routes import assign as module
 from mainstay.serve.routes.assign import assign, is_held_out, live_share, shadowed
 from mainstay.serve.routes.model import Arm, News, Route
 
@@ -195,3 +196,20 @@ def test_shadows_are_drawn_apart_from_shares():
     in_share = sum(number_of(entry, unit) == 2 for unit in seen)
     assert abs(in_share - 0.1 * len(seen)) < 4 * math.sqrt(len(seen) * 0.09)
     assert not any(number_of(route(1.0, role="shadow"), unit) != 1 for unit in UNITS[:50])
+
+
+def test_a_share_ends_exactly_where_it_says():
+    """S31: a unit belongs to whom its draw falls on, and the end of a share is the next one's."""
+    number = draw("s", "ann")
+    assert number_of(route(number, 0.0), "ann") == 1
+    assert number_of(route(math.nextafter(number, 1.0), 0.0), "ann") == 2
+
+
+def test_what_adding_up_leaves_belongs_to_the_last_share(monkeypatch: pytest.MonkeyPatch):
+    """S31: shares that add up to one but for a rounding leave nobody to the live version."""
+    monkeypatch.setattr(module, "_NOBODY", 0.02)
+    entry = route(0.5, 0.49)
+    units = [unit for unit in UNITS if draw("s", unit) >= 0.99]
+    assert units
+    assert {assign(entry, unit) for unit in units} == {(entry.arms[1], 0.49)}
+    assert live_share(entry) == 0.0
