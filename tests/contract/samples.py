@@ -193,7 +193,7 @@ def gates(draw: st.DrawFn, groups: list[str], output: Output) -> Gate:
         cost = {first: {second: draw(st.floats(0, 1e6))}}
     return Gate(
         worse_by=draw(st.floats(0, 1)),
-        slices=draw(some),
+        slices=draw(some) if classes or isinstance(output, NumberOutput) else (),
         parity=draw(some) if classes else (),
         parity_within=draw(st.floats(0, 1)),
         slower_by=draw(st.floats(0.5, 9)),

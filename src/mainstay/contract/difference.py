@@ -89,7 +89,9 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
         yield _change(change.setting, change.before, change.after, words, breaks=not stricter)
 
 
-_WITHHOLDING: Final = frozenset({"cold", "confidence", "cost", "exposure", "private", "share", "hold", "rules"})
+_WITHHOLDING: Final = frozenset(
+    {"cold", "confidence", "cost", "exposure", "hold", "private", "rules", "share"}
+)
 
 
 def _higher_bar_alone(before: Any, after: Any) -> bool:

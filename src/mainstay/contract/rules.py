@@ -153,8 +153,9 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole
     )
     yield from repair_faults(draft.repair, known)
-    if draft.judge is not None:
-        yield from judge_faults(draft.judge, known)
+    judge = Judge() if ("judge",) not in draft.written else draft.judge
+    if judge is not None:
+        yield from judge_faults(judge, known)
     if draft.assets is not None:
         yield from assets_faults(draft.assets, known)
     if draft.gate is not None:
