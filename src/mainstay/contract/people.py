@@ -27,7 +27,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What people are told who report an answer as wrong or harmful."""
 
-    say: str = "Thank you. This is kept with everything that led to it, and a person can read it."
+    say: str = "Thank you. This is kept with all that led to it, and a person can read it."
     """What happens next, in plain words."""
 
 

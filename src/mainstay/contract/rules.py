@@ -127,6 +127,15 @@ def draft_of(contract: Contract) -> Draft:
     )
 
 
+def _judge_faults(draft: Draft, known: Known) -> Iterator[Fault]:
+    """What makes no sense in `judge`, also where nothing of it is written."""
+    judge = draft.judge
+    if judge is None and ("judge",) not in draft.written:
+        judge = Judge()
+    if judge is not None:
+        yield from judge_faults(judge, known)
+
+
 def rule_faults(draft: Draft) -> Iterator[Fault]:
     """Everything that makes no sense."""
     if draft.model is not None:
@@ -153,9 +162,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole
     )
     yield from repair_faults(draft.repair, known)
-    judge = Judge() if ("judge",) not in draft.written else draft.judge
-    if judge is not None:
-        yield from judge_faults(judge, known)
+    yield from _judge_faults(draft, known)
     if draft.assets is not None:
         yield from assets_faults(draft.assets, known)
     if draft.gate is not None:
