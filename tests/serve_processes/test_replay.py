@@ -8,6 +8,7 @@ from mainstay.bundle.model import Card, Manifest, ModelPart
 from mainstay.contract.columns import MATRIX, Column, Columns, encode
 from mainstay.contract.model import Contract, Number, Probability
 from mainstay.journal.model import DecisionBatch, Layout
+from mainstay.judge.model import DECLINED
 from mainstay.serve.replay import replay
 
 CONTRACT = Contract(
@@ -53,10 +54,12 @@ INPUTS: Columns = {"a": np.array([0.1, 0.2, np.nan]), "b": np.array([1.0, -1.0, 
 
 def recorded(by: Doubler, inputs: Columns = INPUTS) -> DecisionBatch:
     features = by.extract(inputs)
+    output = by.predict(features)
+    statuses = bytes(DECLINED if bad else 0 for bad in np.isnan(output).any(axis=1))
     return DecisionBatch(
         fingerprint="f", route=1, door="decide", time_ms=1, incarnation=1, first_sequence=0,
         rows=3, callers=("local",), inputs=encode(inputs), features=encode(features),
-        outputs=encode({"output": by.predict(features)}), statuses=bytes(3),
+        outputs=encode({"output": output}), statuses=statuses,
     )  # fmt: skip
 
 
@@ -117,14 +120,31 @@ def test_a_run_without_the_model_says_so_and_what_there_is_of_it_is_compared():
     """L3 S30: its version was stopped or failed, so something else answered."""
     made = recorded(Doubler(), CLEAN)
     nothing = encode({"output": np.full((3, 2), np.nan)})
-    failed = msgspec.structs.replace(made, outputs=nothing, steps_ns={"extract": 1, "judge": 1})
+    failed = msgspec.structs.replace(
+        made, outputs=nothing, steps_ns={"extract": 1, "judge": 1}, statuses=bytes([DECLINED] * 3)
+    )
     found = replay(Doubler(), failed, LAYOUT)
-    assert (found.without_model, found.verdict, found.compared) == (True, "same", ("features",))
-    assert str(found).startswith("it was answered without the model (3 rows); its features")
+    assert (found.without_model, found.verdict, found.compared) == (
+        True, "same", ("features", "judgement"),
+    )  # fmt: skip
+    assert str(found).startswith(
+        "it was answered without the model (3 rows); its features and judgement"
+    )
     other = replay(Doubler(features=1.0), failed, LAYOUT)
     assert other.verdict == "different"
     assert "features.sum was" in str(other)
     stopped = msgspec.structs.replace(failed, features=b"", steps_ns={"judge": 1})
-    assert "nothing of it can be made again" in str(replay(Doubler(), stopped, LAYOUT))
+    assert replay(Doubler(), stopped, LAYOUT).compared == ("judgement",)
     whole = msgspec.structs.replace(made, steps_ns={"extract": 1, "predict": 1})
     assert not replay(Doubler(), whole, LAYOUT).without_model
+
+
+def test_judgement_is_made_again_where_it_looks_at_the_run_alone():
+    """L3 S19: a row that would be told otherwise now is named."""
+    made = recorded(Doubler(), CLEAN)
+    assert "judgement" in replay(Doubler(), made, LAYOUT).compared
+    other = msgspec.structs.replace(made, statuses=bytes([0, 5, 0]))
+    found = replay(Doubler(), other, LAYOUT)
+    assert found.verdict == "different"
+    assert (found.differences[0].row, found.differences[0].where) == (1, "status")
+    assert "status was declined and is answered" in str(found)

@@ -2,8 +2,9 @@
 
 Promises that rows go through the version's own extractor and model in the very batch they were in,
 so that the answer is the same bit for bit; and that where it is not, the first thing that differs
-is named: the features, or with equal features the output. A run without the model
-(its version was stopped, or failed) has no output to compare: the rest is, and the replay says so.
+is named: the features, or with equal features the output. A run without the model (its version was
+stopped, or failed) has no output to compare: the rest is, and the replay says so. Judgement is made
+again where it looks at nothing but the run: not where it counts over time or asks another model.
 Pure: it is handed the version and the record, and changes neither.
 """
 
@@ -15,13 +16,18 @@ import numpy.typing as npt
 
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns, decode
-from mainstay.journal.model import DecisionBatch, Layout
+from mainstay.contract.values import Checker
+from mainstay.journal.model import STATUSES, DecisionBatch, Layout
+from mainstay.judge.compile import compile_flow, stateless
+from mainstay.judge.model import Case, Means
+from mainstay.serve.pipeline import no_output
 
 Verdict = Literal["same", "within", "different"]
 
 _SHOWN_MAX = 20
 _OUTPUT = "output"
 _PREDICT = "predict"
+_JUDGEMENT = "judgement"
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +101,14 @@ def replay(loaded: Loaded, batch: DecisionBatch, layout: Layout) -> Replayed:
         largest = found.largest
     compared.append(_OUTPUT)
     recorded = decode(batch.outputs)
+    judged = _judged_otherwise(loaded, batch, recorded[_OUTPUT])
     outputs = {_OUTPUT: loaded.predict(features)}
     found = _compare(_OUTPUT, recorded, outputs, layout.outputs)
     found = _Found(max(largest, found.largest), found.differences)
+    if judged is not None:
+        compared.append(_JUDGEMENT)
+        if judged and found.largest <= tolerance:
+            return _told("different", batch, compared, _Found(found.largest, judged), tolerance)
     if not found.differences and not largest:
         return _told("same", batch, compared, found, tolerance)
     within = found.largest <= tolerance
@@ -118,8 +129,51 @@ def _replay_rest(
     verdict: Verdict = "same"
     if found.differences:
         verdict = "within" if found.largest <= tolerance else "different"
+    judged = _judged_otherwise(loaded, batch, None)
+    if judged is not None:
+        compared.append(_JUDGEMENT)
+        if judged and verdict != "different":
+            verdict, found = "different", _Found(found.largest, judged)
     told = _told(verdict, batch, compared, found, tolerance)
     return msgspec.structs.replace(told, without_model=True)
+
+
+def _judged_otherwise(
+    loaded: Loaded, batch: DecisionBatch, output: Column | None
+) -> list[Difference] | None:
+    """Rows whose status comes out otherwise when the recorded output is judged again; nothing where
+    judgement looks at more than the run."""
+    contract, manifest = loaded.manifest.contract, loaded.manifest
+    if not stateless(contract):
+        return None
+    checker = Checker(contract)
+    nothing = no_output(contract.output, batch.rows)
+    statuses = np.zeros(batch.rows, dtype=np.uint8)
+    case = Case(
+        rows=batch.rows,
+        inputs=decode(batch.inputs),
+        context=decode(batch.context) if batch.context else {},
+        output=nothing if output is None else output,
+        names=checker.names,
+        callers=lambda: [""] * batch.rows,
+        time_ns=batch.time_ms * 1_000_000,
+        statuses=statuses,
+        reasons={},
+    )
+    flow = compile_flow(contract, Means(calibration=manifest.calibration))
+    if output is None:
+        flow.without_model(case, "")
+    else:
+        flow(case)
+    return [
+        Difference(
+            row=row,
+            where="status",
+            recorded=STATUSES[batch.statuses[row]],
+            replayed=STATUSES[int(statuses[row])],
+        )
+        for row in np.flatnonzero(statuses != np.frombuffer(batch.statuses, np.uint8)).tolist()
+    ]
 
 
 def _told(
