@@ -172,6 +172,8 @@ def test_numbers_have_errors_too_and_unlabelled_rows_none():
 
 def test_the_manifest_stays_small(data, tmp_path):
     """S23: curves are thinned."""
-    made = packed_with(contract_of(Judge(confidence=Confidence(at_least=0.7)), RULE), data, tmp_path)
+    made = packed_with(
+        contract_of(Judge(confidence=Confidence(at_least=0.7)), RULE), data, tmp_path
+    )
     assert isinstance(made.manifest, Manifest)
     assert len(msgspec.json.encode(made.manifest.judgement)) < 60_000

@@ -202,7 +202,7 @@ def _show_replayed(output: Output, replayed: Replayed) -> None:
         output.say("[bold yellow]! unsure[/] no decision has a known outcome yet")
         return
     output.say(
-        f"{replayed.labels} decisions with a known outcome; told as they are then: "
+        f"{replayed.labels} decisions with a known outcome; told without a question at the time: "
         f"{replayed.was_told}, {replayed.was_wrong} of them wrong"
     )
     output.table(
