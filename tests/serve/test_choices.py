@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 
 from mainstay.base.clock import ManualClock
@@ -15,7 +17,7 @@ from mainstay.serve.choices.follow import Choices
 from mainstay.serve.choices.keep import ChoiceKeeper
 from mainstay.serve.choices.make import Chooser
 from mainstay.serve.choices.memory import MemoryChoiceStore
-from mainstay.serve.choices.model import Choice, rollouts_of
+from mainstay.serve.choices.model import Choice, Packed, packed, rollouts_of
 from mainstay.serve.choices.port import ChoiceStore
 from mainstay.serve.routes.model import Arm, News, Route
 from tests.release_rollout.simulated import Dying, Killed
@@ -172,8 +174,10 @@ def test_files_that_nobody_understands_are_no_choices(machine: Machine):
     """S31: half a file, or another program's, stops neither keeper nor worker."""
     (machine.folder / "choices").mkdir()
     (machine.folder / "choices" / "1.json").write_bytes(b'{"model": "sum"')
-    (machine.folder / "choices.json").write_bytes(b"[]")
-    assert machine.back("ann") == [[False]] * 2
+    odd = b'{"models": {"sum": {"rollout": "5a17", "packed": "AAAA"}}}'
+    for content in (b"[]", odd):
+        (machine.folder / "choices.json").write_bytes(content)
+        assert machine.back("ann") == [[False]] * 2
     machine.new_keeper().look()
     machine.choose(0, "ann")
     machine.keeper.look()
@@ -204,6 +208,20 @@ def test_a_choice_is_an_event_and_ends_with_its_day(machine: Machine, clock: Man
         with pytest.raises(NotFound):
             chooser.chosen(late, "ann")
     assert len(events) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 2**63 - 1), st.integers(1, 2**63 - 1), max_size=30),
+    st.integers(0, 2**63 - 1),
+)
+def test_what_is_packed_is_found_again(stamps: dict[int, int], other: int):
+    """S31: each mark has its stamp, and no other has one."""
+    found = Packed(packed(stamps))
+    assert found.all() == stamps
+    assert len(found) == len(stamps)
+    assert {mark: found.stamp(mark) for mark in stamps} == stamps
+    assert found.stamp(other) == stamps.get(other, 0)
 
 
 def test_a_file_of_a_hundred_thousand_choices_is_read_whole(machine: Machine):

@@ -22,17 +22,17 @@ from mainstay.serve.choices.model import (
     CHOICES_FILE,
     WAITING_FOLDER,
     Choice,
+    Packed,
     Tables,
     Which,
     mark_of,
-    merge,
-    unpacked,
     went_back,
 )
 from mainstay.serve.routes.assign import Chose, nobody
 from mainstay.serve.routes.model import Route
 
 LOOK_EVERY_SECONDS = 0.1
+_NOTHING = Packed()
 _tables = msgspec.json.Decoder(Tables)
 _encode = msgspec.json.Encoder().encode
 
@@ -45,7 +45,7 @@ class Choices:
         self._waiting = run_folder / WAITING_FOLDER
         self._clock = clock
         self._stamp: Stamp | None = None
-        self._known: dict[tuple[str, str], dict[int, int]] = {}
+        self._known: dict[tuple[str, str], Packed] = {}
         self._own: dict[tuple[str, str], dict[int, int]] = {}
 
     async def follow(self) -> None:
@@ -60,18 +60,14 @@ class Choices:
             stamp = stamp_of(self._file)
             if stamp == self._stamp:
                 return
-            tables = _tables.decode(self._file.read_bytes())
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return
-        self._stamp = stamp
-        known = {
-            (model, table.rollout): unpacked(table.packed) for model, table in tables.models.items()
-        }
+            tables = _tables.decode(self._file.read_bytes()).models
+            known = {(model, each.rollout): Packed(each.packed) for model, each in tables.items()}
+        except (OSError, msgspec.MsgspecError, ValueError):
+            return  # not written yet, or not by a keeper of this version
+        self._stamp, self._known = stamp, known
         for key, own in self._own.items():
-            there = known.setdefault(key, {})
-            self._own[key] = {m: stamp for m, stamp in own.items() if stamp > there.get(m, 0)}
-            merge(there, self._own[key])
-        self._known = known
+            there = self._known.get(key, _NOTHING)
+            self._own[key] = {mark: each for mark, each in own.items() if each > there.stamp(mark)}
 
     def of(self, route: Route) -> Chose:
         """Who went back, as assignment asks for it, from now on; what was chosen in another
@@ -84,22 +80,28 @@ class Choices:
 
     def went_back(self, route: Route, unit: str) -> bool:
         """Whether a unit chose the version before."""
-        stamps = self._known.get((route.model, route.salt))
-        return bool(stamps) and went_back(stamps.get(mark_of(route.salt, unit), 0))
+        key = route.model, route.salt
+        known, own = self._known.get(key, _NOTHING), self._own.get(key)
+        if not known and not own:
+            return False
+        mark = mark_of(route.salt, unit)
+        return went_back(max(known.stamp(mark), own.get(mark, 0) if own else 0))
 
     def choose(self, route: Route, unit: str, which: Which, name: str) -> None:
         """Write a choice down and follow it; `name` is that of its file, and is used once."""
         key = route.model, route.salt
         mark = mark_of(route.salt, unit)
-        known = self._known.setdefault(key, {})
-        if mark not in known and len(known) >= CHOICES_MAX:
+        known, own = self._known.get(key, _NOTHING), self._own.setdefault(key, {})
+        before = max(known.stamp(mark), own.get(mark, 0))
+        count = len(known) + sum(not known.stamp(each) for each in own)
+        if not before and count >= CHOICES_MAX:
             raise Conflict(
-                f"{len(known):,} units have chosen already, and no more are kept in mind",
+                f"{count:,} units have chosen already, and no more are kept in mind",
                 field="unit",
                 expected="the version that answers now",
             )
         # A clock that was set back must not make the newer choice the older one.
-        time_ns = max(self._clock.now_ns(), known.get(mark, 0) // 2 + 1)
+        time_ns = max(self._clock.now_ns(), before // 2 + 1)
         choice = Choice(
             model=route.model,
             rollout=route.salt,
@@ -107,8 +109,7 @@ class Choices:
             stamp=choices.stamp_of(time_ns, which),
         )
         self._write(choice, name)
-        merge(known, {mark: choice.stamp})
-        merge(self._own.setdefault(key, {}), {mark: choice.stamp})
+        own[mark] = choice.stamp
 
     def _write(self, choice: Choice, name: str) -> None:
         try:

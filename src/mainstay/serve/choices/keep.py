@@ -16,11 +16,11 @@ from mainstay.serve.choices.model import (
     CHOICES_FILE,
     WAITING_FOLDER,
     Choice,
+    Packed,
     Table,
     Tables,
     merge,
     packed,
-    unpacked,
 )
 from mainstay.serve.choices.port import ChoiceStore
 
@@ -48,11 +48,13 @@ class ChoiceKeeper:
     def _start_from_last(self) -> None:
         """Begin with what the workers were told last, for the case that the store is away."""
         try:
-            last = _tables.decode(self._file.read_bytes())
-        except (FileNotFoundError, msgspec.MsgspecError):
+            last = _tables.decode(self._file.read_bytes()).models
+            known = {
+                (model, each.rollout): Packed(each.packed).all() for model, each in last.items()
+            }
+        except (OSError, msgspec.MsgspecError, ValueError):
             return
-        for model, table in last.models.items():
-            self._known[model, table.rollout] = unpacked(table.packed)
+        self._known = known
 
     def look(self) -> None:
         """Take what waits, learn what is new elsewhere, and tell the workers."""

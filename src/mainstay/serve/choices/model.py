@@ -8,6 +8,7 @@ holds, wherever and in whatever order they arrive, so choices can be merged agai
 
 import hashlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -62,7 +63,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     rollout: str
     packed: bytes
-    """Sixteen bytes for each unit, in this machine's order: all marks, then all stamps."""
+    """Sixteen bytes for each unit, in this machine's order: sorted marks, then their stamps."""
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +74,33 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
 
 def packed(stamps: Mapping[int, int]) -> bytes:
     """Marks and stamps as bytes."""
-    return array("Q", [*stamps.keys(), *stamps.values()]).tobytes()
+    marks = sorted(stamps)
+    return array("Q", [*marks, *map(stamps.__getitem__, marks)]).tobytes()
 
 
-def unpacked(content: bytes) -> dict[int, int]:
-    """Marks and stamps again."""
-    numbers = array("Q", content)
-    half = len(numbers) // 2
-    return dict(zip(numbers[:half], numbers[half:], strict=True))
+class Packed:
+    """Marks and stamps as they were packed: read at once, however many they are, because whoever
+    reads them answers requests, and looked up in a microsecond."""
+
+    __slots__ = ("_marks", "_stamps")
+
+    def __init__(self, content: bytes = b"") -> None:
+        half = len(content) // 2
+        self._marks = array("Q", content[:half])
+        self._stamps = array("Q", content[half:])
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def stamp(self, mark: int) -> int:
+        """The stamp of a unit; 0 where it chose nothing."""
+        place = bisect_left(self._marks, mark)
+        known = place < len(self._marks) and self._marks[place] == mark
+        return self._stamps[place] if known else 0
+
+    def all(self) -> dict[int, int]:
+        """Every mark with its stamp."""
+        return dict(zip(self._marks, self._stamps, strict=True))
 
 
 def rollouts_of(routes: Iterable[Route]) -> dict[str, str]:
