@@ -99,7 +99,7 @@ def at_door(
         metrics.loaded("sum", 1, ["a", "b"])
 
         async def find(decision: str) -> bytes:
-            return msgspec.json.encode(world.journal.find(decision))
+            return msgspec.json.encode(world.journal.find_with_all(decision))
 
         ids = DecisionIds(8, world.clock)
         told = Outcomes(world.spool, ids, world.clock).record
@@ -137,8 +137,12 @@ def test_held_then_released_by_somebody_else(tmp_path: Path) -> None:
         _, record = await door.ask("GET", path, key="ann")
         assert record["held"]["state"] == "held"
         assert (record["output"], record["judged"], record["reason"]) == ({}, {}, "")
+        assert record["since"] == []
+        record["inputs"] = {}
+        assert "50" not in json.dumps(record | {"id": "", "time": "", "held": ""})
         _, record = await door.ask("GET", path, key="bob")
         assert record["output"]["high"] > 0.99
+        assert [event["figure"] for event in record["since"]] == [50.0]
         assert "a + b is 50, above" in record["held"]["words"]
 
         why = {"reason": "it is right"}

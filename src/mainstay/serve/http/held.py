@@ -47,6 +47,8 @@ class HeldDoor:
         if standing.state != "released" and request.caller.name == decision["caller"]:
             decision |= {**{part: {} for part in _TELLING}, "path": []}
             decision["reason"] = ""
+            events: list[dict[str, Any]] = decision.get("since", [])
+            decision["since"] = [event for event in events if event.get("check") != "hold"]
             standing = msgspec.structs.replace(standing, words="")
         return 200, _encode(decision | {"held": standing}), [_JSON]
 
