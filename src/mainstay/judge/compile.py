@@ -13,6 +13,7 @@ from mainstay.judge.fallback import FallbackStage
 from mainstay.judge.flow import Flow, SenseStage
 from mainstay.judge.hold import HoldStage
 from mainstay.judge.model import Means, Stage
+from mainstay.judge.privacy import PrivateStage, ShareStage
 from mainstay.judge.rules import RulesStage
 from mainstay.judge.standby import Standby
 from mainstay.judge.wording import WordingStage
@@ -34,6 +35,7 @@ def _first(contract: Contract, means: Means) -> list[Stage]:
         stages.append(ConfidenceStage(contract, means.calibration))
     if contract.judge.cost is not None:
         stages.append(CostStage(contract))
+    stages += _private(contract)  # before holding: what is held may be told later
     if contract.judge.hold is not None:
         stages.append(HoldStage(contract, contract.judge.hold, means))
     return stages
@@ -41,6 +43,11 @@ def _first(contract: Contract, means: Means) -> list[Stage]:
 
 def _rules(contract: Contract, means: Means) -> list[Stage]:
     return [RulesStage(contract, means)] if contract.judge.rules else []
+
+
+def _private(contract: Contract) -> list[Stage]:
+    private = contract.judge.private
+    return [] if private is None else [PrivateStage(contract, private)]
 
 
 def _fallback(contract: Contract, means: Means) -> FallbackStage | None:
@@ -52,7 +59,8 @@ def _fallback(contract: Contract, means: Means) -> FallbackStage | None:
         manifest = other.loaded.manifest
         own = Means(clock=means.clock, calibration=manifest.calibration)
         standbys[key] = Standby(other, Flow(_first(manifest.contract, own)))
-    return FallbackStage(contract, standbys, means.clock, again=_rules(contract, means))
+    again = _rules(contract, means) + _private(contract)
+    return FallbackStage(contract, standbys, means.clock, again=again)
 
 
 def _last(contract: Contract, means: Means) -> list[Stage]:
@@ -60,6 +68,9 @@ def _last(contract: Contract, means: Means) -> list[Stage]:
     stages: list[Stage] = []
     if contract.judge.hold is not None and contract.judge.fallback:
         stages.append(HoldStage(contract, contract.judge.hold, means, of="fallback"))
+    if contract.judge.share is not None:
+        stages.append(ShareStage(contract, contract.judge.share))
+        stages += _private(contract)  # what is asked now may name more than before
     if contract.judge.exposure is not None:
         stages.append(ExposureStage(contract, contract.judge.exposure, means))
     if contract.judge.words != Words():
