@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from mainstay.base.draws import draw
-from mainstay.base.errors import InvalidRequest
+from mainstay.base.errors import InvalidRequest, TooLate
 from mainstay.serve.routes.assign import assign
 from tests.serve.test_mixture import (
     OTHER,
@@ -20,7 +20,7 @@ from tests.serve.test_mixture import (
     until,
     version,
 )
-from tests.serve.world import World
+from tests.serve.world import World, slow
 
 
 def test_a_version_that_answers_a_share_shadows_the_rest() -> None:
@@ -105,5 +105,24 @@ def test_what_finds_no_room_in_a_shadow_is_counted() -> None:
         }
         shown = sum(each.rows for each in batches(world) if each.arm == "shadow")
         assert shown + len(world.missed) == 4
+
+    run(story)
+
+
+def test_who_answers_too_late_has_failed() -> None:
+    """N6: a caller who waited in vain is a failure of the version that was drawn."""
+
+    async def story() -> None:
+        world = World()
+        gate = threading.Event()
+        late = version(2, gate=gate, contract=slow("20ms"))
+        serving = prepared(world, mixed(arm(1.0)), v2=late)
+        serving.beside[0].joiner.times.learn(1, 10**9)
+        told = await tell_of(serving, world.call((1, 1)))
+        assert isinstance(told, TooLate)
+        (missed,) = world.missed
+        assert (missed.why, missed.rows, missed.arm) == ("failed", 1, "share")
+        gate.set()
+        await until(lambda: serving.beside[0].joiner.idle)
 
     run(story)

@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 
 from mainstay.base.errors import InvalidRequest, MainstayError, ModelFailed, NotFound
 from mainstay.base.limits import SHADOW_ROWS_MAX
-from mainstay.contract.columns import MATRIX
 from mainstay.contract.model import (
-    Category,
-    Integer,
     Number,
-    NumberOutput,
 )
 from mainstay.journal.model import DecisionBatch
 from mainstay.serve.engine import Serving
@@ -201,6 +197,11 @@ def test_a_bad_row_refuses_the_whole_call_in_its_own_count_and_nothing_is_answer
         told = await tell_of(serving, world.call(*rows))
         assert isinstance(told, InvalidRequest)
         assert "row 3" in told.message
+        first = [(others[0], 1), (units[1], 9), (others[1], 1000)]
+        both = await tell_of(serving, world.call(*first))
+        assert isinstance(both, InvalidRequest)
+        assert "row 1" in both.message, "the first of the call, not of the live version's part"
+        assert "1 more problem" in both.message
         assert batches(world) == []
         mended = await ask(serving, world.call(*rows[:3]))
         assert [row.version for row in mended.rows] == [1, 1, 2]
@@ -454,45 +455,5 @@ def test_decisions_of_arms_and_shadows_replay_with_their_own_version() -> None:
             assert again.verdict == "same"
             wrong = next(each for mark, each in by_fingerprint.items() if mark != batch.fingerprint)
             assert replay(wrong.loaded, batch, layout).verdict == "different"
-
-    run(story)
-
-
-def test_named_columns_are_split_as_matrices_are() -> None:
-    """S31: text units, with notes and context that follow their rows."""
-
-    async def story() -> None:
-        world = World()
-        route = mixed(arm(0.5), unit="country")
-        drawn = {c: 1 if assign(route, c)[0] is None else 2 for c in "ABCDEFGHIJKLMNOP"}
-        one = next(c for c in drawn if drawn[c] == 1)
-        other = next(c for c in drawn if drawn[c] == 2)
-        inputs = {"country": Category(values=(one, other)), "n": Integer()}
-        contract = contract_of(inputs=inputs, output=NumberOutput())
-
-        class Echo(SumModel):
-            def extract(self, columns: Any) -> Any:
-                return {MATRIX: columns["n"].astype(np.float32).reshape(-1, 1)}
-
-            def predict(self, features: Any) -> Any:
-                return features[MATRIX][:, 0].astype(np.float64) + self.bias / 10
-
-        models = {f"v{n}": Echo(contract=contract, bias=float(n), extracts=True) for n in (1, 2)}
-        serving = prepared(world, route, **models)
-        countries = np.array([one, other, one, other], dtype=object)
-        call = Call(
-            caller=world.call().caller,
-            door="decide",
-            request="r",
-            inputs={"country": countries, "n": np.arange(4)},
-            context={},
-            rows=4,
-            received_ns=0,
-            notes={1: "late", 2: "odd"},
-        )
-        answer = await ask(serving, call)
-        wanted = [n + drawn[c] / 10 for n, c in enumerate(countries)]
-        assert answer.output.tolist() == wanted
-        assert answer.reasons == ["", "late", "odd", ""]
 
     run(story)
