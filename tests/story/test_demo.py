@@ -21,6 +21,18 @@ def test_the_demonstration_ends_well(tmp_path):
     assert story["requests"] >= 3000
     assert set(story["answered_by"]) == {"1", "2"}
     assert story["versions"]["2"]["roc_auc"] > story["versions"]["1"]["roc_auc"] + 0.02
+    assert [each["status"] for each in story["statuses"]] == [
+        "answered", "asked", "options", "held", "fallback", "declined",
+    ]  # fmt: skip
+    assert [bool(each["answer"]) for each in story["statuses"]] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert all(each["words"] for each in story["statuses"])
     assert story["refused"]["status"] == 400
     assert story["refused"]["field"] == "amount"
     assert story["replayed"]["verdict"] in {"same", "within"}

@@ -12,6 +12,7 @@ import mainstay
 from mainstay.base.errors import InvalidUsage
 from mainstay.cli.demo import world
 from mainstay.cli.demo.server import DemoServer
+from mainstay.cli.demo.statuses import Shown, in_words, one_of_each, show
 from mainstay.cli.demo.traffic import Callers, Total, total_of
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, speaking
 from mainstay.cli.routing import wait_for
@@ -49,6 +50,8 @@ class Story(msgspec.Struct, kw_only=True):
     p99_ms: float = 0.0
     refused: dict[str, Any] = {}
     journal: dict[int, int] = {}
+    statuses: list[Shown] = []
+    """One answer of each status."""
     replayed: Replayed | None = None
     decision: str = ""
 
@@ -153,14 +156,12 @@ def _serve_and_replace(
     output: Output, opened: Workspace, server: DemoServer, second: PackedVersion, story: Story
 ) -> None:
     """Traffic, a better version under it, and back."""
-    columns, _ = world.payments(2000, world.SEED + 2)
-    rows = world.rows_of(columns)
+    rows = _rows()
     answer, seconds = server.first_answer(_PATH, msgspec.json.encode({"inputs": rows[0]}))
     story.url, story.first_answer_seconds = server.url, round(seconds, 3)
     output.say(
         f"[bold green]✓[/] served by {_WORKERS} workers at {server.url}; first answer "
-        f"{seconds:.2f} s after the command: {answer['answer']}, "
-        f"{answer['confidence']:.0%} sure"
+        f"{seconds:.2f} s after the command: {escape(in_words(answer))}"
     )
     callers = Callers(server.url, _MODEL, rows, _CALLERS)
     callers.start()
@@ -191,6 +192,12 @@ def _serve_and_replace(
     _count(output, total_of(callers.heard), story)
 
 
+def _rows() -> list[dict[str, Any]]:
+    """The payments that callers send."""
+    columns, _ = world.payments(2000, world.SEED + 2)
+    return world.rows_of(columns)
+
+
 def _swap(workers: Server, deployed: Deployed, opened: Workspace) -> float:
     """How long after the route changed every worker followed."""
     wait_for(workers, deployed, _SWAP_SECONDS)
@@ -214,7 +221,9 @@ def _count(output: Output, total: Total, story: Story) -> None:
 
 
 def _look_back(output: Output, opened: Workspace, server: DemoServer, story: Story) -> None:
-    """A bad request, the journal, and one decision made again."""
+    """One answer of each status, a bad request, the journal, and one decision made again."""
+    story.statuses = one_of_each(server, _PATH, _rows())
+    show(output, story.statuses)
     bad = {"amount": -5, "country": "DE", "hour": 3, "card_age": 10, "last_hour": 0,
            "new_device": False}  # fmt: skip
     status, refused = server.ask("POST", _PATH, msgspec.json.encode({"inputs": bad}))
@@ -252,6 +261,8 @@ def _where_to_look(output: Output, server: DemoServer, story: Story) -> None:
     )
     if story.decision:
         output.say(f"  {server.url}/decisions/{story.decision}")
+    for each in story.statuses[-1:]:
+        output.say(f"  [cyan]mainstay judge --explain {each.id} --workspace {folder}[/]")
     output.say(f"  [cyan]curl {server.url}{_PATH} -d '{escape(sample)}'[/]")
     output.say(f"  [cyan]mainstay status --workspace {folder}[/]")
     output.say(f"  [cyan]mainstay deploy {_MODEL}@2 --workspace {folder}[/]")

@@ -24,7 +24,7 @@ about: Is this card payment fraud?
 
 inputs:
   amount:       {type: number, min: 0, max: 50000, about: in euro}
-  country:      {type: category, values: [DE, FR, PL, US], about: where the card is used}
+  country:      {type: category, values: [DE, FR, PL, US], others: true, about: where it is used}
   hour:         {type: integer, min: 0, max: 23, about: local time}
   card_age:     {type: number, min: 0, max: 10000, about: days since the card was issued}
   last_hour:    {type: integer, min: 0, max: 1000, about: payments with this card in the last hour}
@@ -35,8 +35,15 @@ output: {type: probability, classes: [ok, fraud], threshold: 0.5}
 facts:
   features: 7
 
+# When an answer is told as it is; otherwise people are asked, or something simpler answers.
 judge:
   say: We could not check this payment; a person will.
+  confidence: {at_least: 0.6, otherwise: options 2}
+  cost: {of_error: amount, ask_above: 50}
+  hold: {what: probability.fraud * amount, above: 10000, say: A person looks at this payment first.}
+  cold: {country: fallback}
+  fallback:
+    - {answer: ok, when: amount < 50}
 """
 
 Columns = dict[str, npt.NDArray[Any]]
