@@ -7,6 +7,8 @@ import msgspec
 from mainstay.contract.finding import Finding
 from mainstay.watch.monitors.detector import State
 
+MARK_LENGTH = 16
+"""How much of a fingerprint a key begins with."""
 CALM_STRETCHES = 6
 """How many stretches in a row must look as they should before a finding ends."""
 
@@ -23,16 +25,6 @@ class Open(msgspec.Struct, frozen=True):
     """How many stretches in a row have looked as they should."""
 
 
-class Saved(msgspec.Struct, frozen=True):
-    """Everything that is remembered of one model, so that the next keeper goes on from here."""
-
-    until_ms: int = 0
-    """All stretches that ended by then were taken into account."""
-    states: dict[str, State] = {}
-    """By version, slice, column and question."""
-    open: dict[str, Open] = {}
-
-
 class Change(msgspec.Struct, frozen=True):
     """A finding that begins, or ends."""
 
@@ -42,6 +34,18 @@ class Change(msgspec.Struct, frozen=True):
     finding: Finding
     since_ms: int
     at_ms: int
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """Everything that is remembered of one model, so that the next keeper goes on from here."""
+
+    until_ms: int = 0
+    """All stretches that ended by then were taken into account."""
+    states: dict[str, State] = {}
+    """By version, slice, column and question."""
+    open: dict[str, Open] = {}
+    untold: tuple[Change, ...] = ()
+    """What began and ended at the last look, until it was told."""
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -54,4 +58,4 @@ class Subject(msgspec.Struct, frozen=True):
 
     def key(self, what: str) -> str:
         """The name under which it is remembered."""
-        return f"{self.fingerprint[:16]}|{self.slice}|{self.column}|{what}"
+        return f"{self.fingerprint[:MARK_LENGTH]}|{self.slice}|{self.column}|{what}"

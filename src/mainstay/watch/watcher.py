@@ -1,0 +1,113 @@
+"""One look at everything that is new: pieces taken in, labels joined, monitors moved on, told.
+
+Promises that a finding that began or ended is told at least once, whatever dies when: what is to be
+told is saved with the state that found it, and crossed out only once it was told; told again it
+has the same id. Of two keepers that look at once only one moves on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from mainstay.contract.model import Contract
+from mainstay.contract.quotas import quota
+from mainstay.watch.gather.gatherer import Gatherer
+from mainstay.watch.gather.model import STRETCH_MS
+from mainstay.watch.gather.port import SummaryStore
+from mainstay.watch.labels.labeller import Labeller
+from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
+from mainstay.watch.monitors.detector import State
+from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved
+from mainstay.watch.monitors.port import MonitorStore
+
+PIECES_AT_ONCE: Final = 50
+"""How many pieces are taken in at one look; the rest waits for the next."""
+_LOOK_BACK_MS: Final = 7 * 24 * 3_600_000
+"""A keeper that comes back after longer than this goes on from here."""
+
+Tell = Callable[[str, Change], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A model that is watched, and the contract that says how."""
+
+    model: str
+    contract: Contract
+    """Of the version that answers now."""
+    versions: frozenset[str]
+    """The fingerprints of versions that may still answer; what is remembered of others is not
+    needed any more."""
+
+
+class Watcher:
+    """Watches all models of one workspace."""
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        labeller: Labeller,
+        stores: tuple[SummaryStore, MonitorStore],
+        versions: Versions,
+        tell: Tell,
+    ) -> None:
+        """`tell` is called with every model and change, and must be done when it returns."""
+        self._gatherer = gatherer
+        self._labeller = labeller
+        self._summaries, self._monitors = stores
+        self._versions = versions
+        self._tell = tell
+
+    def tick(self, watched: Sequence[Watched], now_ms: int) -> int:
+        """Look once; how many pieces there were."""
+        pieces = self._gatherer.take_in(PIECES_AT_ONCE)
+        pieces += self._labeller.take_in(PIECES_AT_ONCE)
+        if pieces < PIECES_AT_ONCE:
+            # Stretches are over for the monitors once all that was sealed of them is in.
+            for each in watched:
+                self._move_on(each, now_ms)
+        return pieces
+
+    def tidy(self, now_ms: int) -> None:
+        """Make longer stretches of what is long over."""
+        self._gatherer.tidy(now_ms)
+
+    def _move_on(self, watched: Watched, now_ms: int) -> None:
+        model = watched.model
+        saved, revision = self._monitors.load(model)
+        if saved.untold:
+            self._tell_all(model, saved.untold)
+            saved = msgspec.structs.replace(saved, untold=())
+            if not self._monitors.save(model, saved, revision):
+                return
+            revision += 1
+        since_ms = max(saved.until_ms, (now_ms - _LOOK_BACK_MS) // STRETCH_MS * STRETCH_MS)
+        if since_ms + STRETCH_MS > now_ms:
+            return
+        saved = msgspec.structs.replace(saved, until_ms=since_ms)
+        parts = list(self._summaries.read(model, since_ms, now_ms))
+        for slice_ in self._summaries.slices(model, since_ms, now_ms):
+            parts += self._summaries.read(model, since_ms, now_ms, slice_)
+        allowed = quota(watched.contract.watch.false_alarms)
+        limit = stretches_per_alarm(allowed.period_ns, allowed.most)
+        after, changes = look(saved, parts, self._versions, limit, now_ms)
+        if after.until_ms == saved.until_ms:
+            return
+        kept = _kept(after, watched.versions | {part.key.fingerprint for part in parts})
+        after = msgspec.structs.replace(after, untold=tuple(changes), states=kept)
+        if self._monitors.save(model, after, revision) and changes:
+            self._tell_all(model, changes)
+            told = msgspec.structs.replace(after, untold=())
+            self._monitors.save(model, told, revision + 1)
+
+    def _tell_all(self, model: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._tell(model, change)
+
+
+def _kept(saved: Saved, versions: frozenset[str]) -> dict[str, State]:
+    """What is remembered of versions that may come again."""
+    marks = {fingerprint[:MARK_LENGTH] for fingerprint in versions}
+    return {key: state for key, state in saved.states.items() if key[:MARK_LENGTH] in marks}
