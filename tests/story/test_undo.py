@@ -69,6 +69,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_an_answer_is_reported_undone_and_the_shop_hears_of_it(tmp_path: Path, shop: Shop) -> None:
     """S26 S28: over a keeper that is killed while the shop is away, and by command as well."""
     workspace = tmp_path / "work"

@@ -23,6 +23,7 @@ FAST_MS: Final = 150.0
 FAST_LIMIT: Final = 0.1
 SAME_LIMIT: Final = 0.5
 SAME_MIN: Final = 20
+DWELL_MIN: Final = 30
 REPEATED_LIMIT: Final = 0.2
 _LEFT: Final = frozenset({"ignored", "abandoned"})
 _READ: Final = frozenset({"accepted", "corrected"})
@@ -134,7 +135,7 @@ def _dwell(said: Sequence[Said]) -> Finding:
     words = f"people look for {middle:,.0f} ms; one in ten less than {low:,.0f}, or more than"
     return Finding(
         check="dwell",
-        verdict="pass",
+        verdict="pass" if len(times) >= DWELL_MIN else "unsure",
         words=f"{words} {high:,.0f} ms",
         figure=middle,
         interval=(low, high),
