@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mainstay.cli import cli
+from mainstay.contract.finding import Finding
 from mainstay.wiring.workspace import open_workspace
 from tests.servers.mainstay import pack_model
 
@@ -85,6 +86,12 @@ def test_whoever_begins_one_is_told_until_when(shop: Path) -> None:
     plan = record.rollout.plan
     assert (plan.tell, plan.steps) == ("It adds one.", (1.0,))
     assert abs(plan.until_ns - workspace.clock.now_ns() - 14 * 86_400e9) < 3600e9
+    workspace.remind(record.rollout, Finding(check="sunset", verdict="unsure", words="2 units"))
+    (told,) = workspace.journal.query(
+        "SELECT subject, body FROM events WHERE kind = 'finding' AND body LIKE '%sunset%'"
+    ).to_pylist()
+    assert told["subject"] == plan.candidate.fingerprint
+    assert json.loads(told["body"])["verdict"] == "unsure"
     again = run("deploy", "sums@2", *HOW, "--tell", "x", "--json", "--workspace", str(shop))
     told = json.loads(again.output)
     assert "an opt_back of sums v2" in told["error"]

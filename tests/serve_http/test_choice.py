@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from mainstay.base.errors import InvalidRequest, MainstayError, NotAllowed
+from mainstay.base.errors import InvalidRequest, MainstayError, NotAllowed, WrongMethod
 from mainstay.contract.values import Checker
+from mainstay.serve.http.request import resolve
+from mainstay.serve.http.status import headers_of
 from mainstay.serve.http.wire.choice import (
     Told,
     choice_answer,
@@ -113,6 +115,15 @@ def test_an_answer_says_which_version_and_until_when() -> None:
         "changed": {"words": "It adds one.", "until": "2026-11-30T00:53:20Z"},
     }
     assert json.loads(choice_answer(route, news, "7", "current"))["number"] == 2
+
+
+def test_a_choice_is_asked_with_get_and_made_with_post() -> None:
+    """S3: any other method hears of both."""
+    kinds = [resolve(method, "/models/fraud/choice").kind for method in ("GET", "HEAD", "POST")]
+    assert kinds == ["choice", "choice", "choose"]
+    with pytest.raises(WrongMethod, match="is asked with GET or POST") as refused:
+        resolve("PUT", "/models/fraud/choice")
+    assert headers_of(refused.value) == [(b"allow", b"GET, POST")]
 
 
 @pytest.mark.parametrize("single", [True, False])

@@ -61,9 +61,9 @@ def resolve(method: str, path: str) -> Target:
         case ["", "models", model]:
             return Target(_allowed(method, path, "about", "GET"), _name(model))
         case ["", "models", model, "choice"]:
-            kind = "choice" if method in {"GET", "HEAD"} else "choose"
-            wanted = "GET" if kind == "choice" else "POST"
-            return Target(_allowed(method, path, kind, wanted), _name(model))
+            if method == "POST":
+                return Target("choose", _name(model))
+            return Target(_allowed(method, path, "choice", "GET", "GET, POST"), _name(model))
         case ["", "decisions", decision]:
             return Target(_allowed(method, path, "decision", "GET"), name=decision)
         case ["", "decisions", decision, "state"]:
@@ -96,14 +96,16 @@ def _resolve_v2(method: str, path: str, model: str, rest: list[str]) -> Target:
             raise _no_such_path(path)
 
 
-def _allowed(method: str, path: str, kind: str, wanted: str) -> str:
+def _allowed(method: str, path: str, kind: str, wanted: str, several: str = "") -> str:
+    """The kind, if that is how it is asked; `several`: the methods of a path with more than one."""
     if method == wanted or (method == "HEAD" and wanted == "GET"):
         return kind
+    methods = several or wanted
     raise WrongMethod(
-        f"{path[:NAME_MAX_CHARACTERS]} is asked with {wanted}",
+        f"{path[:NAME_MAX_CHARACTERS]} is asked with {methods.replace(', ', ' or ')}",
         field="method",
         got=method[:16],
-        expected=wanted,
+        expected=methods,
     )
 
 
