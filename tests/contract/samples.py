@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mainstay.contract.judging import Judge
+from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
 from mainstay.contract.model import (
     Assets,
     Boolean,
@@ -224,6 +224,30 @@ def releases(draw: st.DrawFn, groups: list[str]) -> Release:
 
 
 @st.composite
+def judges(draw: st.DrawFn, output: Output) -> Judge:
+    confidence, cost = None, None
+    if isinstance(output, Probability) and draw(flags):
+        confidence = Confidence(
+            at_least=draw(st.floats(0.01, 1)),
+            otherwise=draw(st.sampled_from(["decline", "ask", "options 2"])),
+            calibrate=draw(st.sampled_from(["auto", "isotonic", "temperature", "no"])),
+        )
+    if isinstance(output, Probability) and draw(flags):
+        ask, decline = draw(_ordered(st.floats(0, 1e9)))
+        action = ActionCost(of_error=draw(st.sampled_from([3.0, "1 + 2"])), ask_above=ask)
+        cost = Cost(
+            of_error=draw(st.floats(0, 1e9)),
+            decline_above=None if ask is None or decline is None or ask >= decline else decline,
+            actions={output.classes[0]: action},
+        )
+    return Judge(
+        say=draw(st.sampled_from(["No.", "We could not answer this one.", "a: 'b' #"])),
+        confidence=confidence,
+        cost=cost,
+    )
+
+
+@st.composite
 def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int = 5) -> Contract:
     inputs = draw(st.dictionaries(names, kind, min_size=1, max_size=most))
     keys = [name for name, each in inputs.items() if not isinstance(each, Vector)]
@@ -247,9 +271,7 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
             features=draw(st.none() | st.integers(1, 99)),
             depends_on=draw(st.sampled_from([{}, {"numpy": ">=2.1,<3"}])),
         ),
-        judge=Judge(
-            say=draw(st.sampled_from(["No.", "We could not answer this one.", "a: 'b' #"]))
-        ),
+        judge=draw(judges(output)),
         serve=Serve(join=draw(flags), deadline=draw(st.sampled_from(["10s", "2 minutes"]))),
         assets=draw(assets(output)),
         gate=draw(gates(groups, output)),

@@ -14,6 +14,7 @@ from mainstay.bundle.calibration import confidence, correction
 from mainstay.bundle.judgement import Calibration
 from mainstay.contract.load import loads_contract
 from mainstay.contract.model import Probability
+from mainstay.contract.write import write_contract
 from mainstay.judge.compile import compile_flow
 from mainstay.judge.confidence import CONFIDENCE
 from mainstay.judge.cost import COST
@@ -64,7 +65,8 @@ def test_below_the_bar_an_answer_is_declined_asked_about_or_one_of_several():
 
 def test_the_bar_is_reached_by_what_equals_it():
     """S18"""
-    assert animals("{confidence: {at_least: 0.5}}", [0.5, 0.3, 0.2]).statuses.tolist() == [ANSWERED]
+    told = animals("{confidence: {at_least: 0.5}}", [0.5, 0.3, 0.2], [0.4, 0.35, 0.25])
+    assert told.statuses.tolist() == [ANSWERED, DECLINED]
 
 
 def test_confidence_is_that_of_the_answer_even_where_the_threshold_is_another():
@@ -260,6 +262,22 @@ def test_a_threshold_rule_that_makes_no_sense_is_refused_in_words(threshold, wor
         loads_contract(text, "c.yaml")
     assert words in str(refused.value)
     assert "output.threshold" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{max: precision, recall_at_least: 0.8}",
+        "{max: recall, precision_at_least: 0.8}",
+        "{false_positive_costs: 5, false_negative_costs: 100}",
+    ],
+)
+def test_a_rule_is_written_as_it_was_read(rule):
+    """S23 N10: a contract that is written anew is the same contract."""
+    text = ("model: m\ninputs: {a: {type: number}}\noutput: {type: probability, "
+            f"classes: [x, y], threshold: {rule}}}\n")  # fmt: skip
+    read = loads_contract(text, "c.yaml")
+    assert loads_contract(write_contract(read), "again.yaml") == read
 
 
 def test_a_rule_means_something_with_two_classes_only():

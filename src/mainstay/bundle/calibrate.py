@@ -169,9 +169,11 @@ _FITS: Final[Mapping[Method, Callable[[Column, Truth], Calibration]]] = {
 def isotonic(said: Floats, so: Floats) -> list[tuple[float, float]]:
     """Where the curve bends: pool adjacent violators (the mean of a block stands for it)."""
     places, inverse, counts = np.unique(said, return_inverse=True, return_counts=True)
-    means = np.bincount(inverse, weights=so) / counts
+    means: Floats = np.bincount(inverse, weights=so) / counts
+    levels: list[float] = means.tolist()
+    weights: list[int] = counts.tolist()
     blocks: list[tuple[float, float, int, int]] = []
-    for place, (mean, weight) in enumerate(zip(means.tolist(), counts.tolist(), strict=True)):
+    for place, (mean, weight) in enumerate(zip(levels, weights, strict=True)):
         level, heavy, first = mean, float(weight), place
         while blocks and blocks[-1][0] >= level:
             before, weight_before, first, _ = blocks.pop()
