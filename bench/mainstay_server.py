@@ -1,7 +1,9 @@
 """Mainstay as the table measures it: by its own commands, with everything on.
 
 A key is checked, the contract validated, the answer judged, the decision journaled and metrics
-counted, for every request. The journal is `written`, and `durable` in a row of its own.
+counted, for every request. The journal is `written`, and `durable` in a row of its own. In another
+row the contract declares all of judgement that every answer goes through; none of the rows asked
+about is withheld by it.
 """
 
 import json
@@ -31,10 +33,21 @@ def command(*words: str, workspace: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def pack(model: str, onnx: Path, folder: Path, log: str) -> Path:
+JUDGEMENT = """
+judge:
+  confidence: {at_least: 0.5}
+  cost: {of_error: 10 * abs(x00), ask_above: 1000000}
+  hold: {what: probability.yes * x01, above: mean + 100 sd, below: mean - 100 sd}
+  fallback: [{answer: "no", when: x00 < 0}, {say: Later.}]
+"""
+
+
+def pack(model: str, onnx: Path, folder: Path, log: str, judge: str = "") -> Path:
     """Pack a benchmark model, as a training script would, into a workspace in a folder."""
     contract = folder / "contract.yaml"
     write_contract(contract, model, log)
+    with contract.open("a") as file:
+        file.write(judge)
     done = subprocess.run(
         [sys.executable, HERE / "apps/pack.py", model, onnx, contract, folder],
         check=False,
@@ -46,10 +59,10 @@ def pack(model: str, onnx: Path, folder: Path, log: str) -> Path:
     return Path(done.stdout.splitlines()[-1])
 
 
-def _prepare(log: str):
+def _prepare(log: str, judge: str):
     def prepare(setting: Setting) -> dict[str, str]:
         workspace = setting.folder / "workspace"
-        pack(setting.model, setting.onnx, setting.folder, log)
+        pack(setting.model, setting.onnx, setting.folder, log, judge)
         command("deploy", setting.model, workspace=workspace)
         key = command("key", "create", "bench", workspace=workspace)["key"]
         return {"Authorization": f"Bearer {key}"}
@@ -65,20 +78,21 @@ def _serve(setting: Setting) -> list[str]:
     ]  # fmt: skip
 
 
-def variant(log: str) -> Server:
-    """Mainstay with one level of journal."""
+def variant(log: str, judge: str = "", name: str = "") -> Server:
+    """Mainstay with one level of journal, and what its contract declares of judgement."""
     return Server(
-        name=f"Mainstay, {log}",
+        name=f"Mainstay, {name or log}",
         about="key, validation, judgement, journal, metrics",
         command=_serve,
         path="/v2/models/{model}/infer",
         body=tensor("matrix"),
         read=from_tensor("probability"),
-        prepare=_prepare(log),
+        prepare=_prepare(log, judge),
         answering="mainstay.wiring.worker",
     )
 
 
 def variants() -> list[Server]:
-    """Mainstay with the journal `written`, and `durable`."""
-    return [variant("written"), variant("durable")]
+    """Mainstay with the journal `written`, with judgement beside it, and with it `durable`."""
+    judged = variant("written", JUDGEMENT, "written, all judgement")
+    return [variant("written"), judged, variant("durable")]

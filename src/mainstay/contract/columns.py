@@ -54,12 +54,13 @@ def encode(columns: Columns) -> bytes:
 
 
 def _encode_column(name: str, column: Column) -> _Encoded:
-    if column.dtype == object:
+    kind = column.dtype.str
+    if kind == "|O":
         return _Encoded("str", column.shape, column.tolist())
-    plain = np.ascontiguousarray(column)
-    if plain.dtype.str not in _DTYPES:
+    plain = column if column.flags.c_contiguous else np.ascontiguousarray(column)
+    if kind not in _DTYPES:
         raise TypeError(f"column {name!r} has type {column.dtype}, which no kind of value uses")
-    return _Encoded(plain.dtype.str, plain.shape, plain.tobytes())
+    return _Encoded(kind, plain.shape, plain.tobytes())
 
 
 def decode(data: bytes) -> Columns:

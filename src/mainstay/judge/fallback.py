@@ -95,6 +95,9 @@ class FallbackStage:
 
     def __call__(self, case: Case) -> None:
         """Answer what was declined, as far as there is something to say."""
+        if case.taken_by is None:  # the usual case: nothing was taken back
+            case.judged.update(self._blank(case.rows))
+            return
         open_rows = case.statuses == DECLINED
         if case.final is not None:
             open_rows &= ~case.final

@@ -87,11 +87,13 @@ class Flow:
     def _fall_back(fallback: Stage, case: Case) -> None:
         """What took an answer back stays known, whatever is tried in its place."""
         case.stage += 1
+        if case.taken_by is None:
+            _pass(fallback, case)
+            return
         declined = case.statuses == DECLINED
-        before = None if case.taken_by is None else case.taken_by[declined]
+        before = case.taken_by[declined]
         _pass(fallback, case)
-        if before is not None and case.taken_by is not None:
-            case.taken_by[declined] = before
+        case.taken_by[declined] = before
 
     def _count(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> None:
         """How many rows have which status that is not `answered`, because of which stage."""
