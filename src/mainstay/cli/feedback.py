@@ -8,6 +8,7 @@ import msgspec
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.contract.finding import worst
 from mainstay.contract.times import duration_ns
+from mainstay.journal.rows import rfc3339
 from mainstay.serve.http.wire.feedback import check_reason
 from mainstay.wiring.engaging import find_engagement
 from mainstay.wiring.undoing import undo as undo_decision
@@ -95,8 +96,6 @@ def list_reports(output: Output, model: str, most: int, workspace: str | None) -
 
 
 def _report(row: dict[str, Any]) -> dict[str, Any]:
-    from mainstay.journal.rows import rfc3339
-
     said = msgspec.json.decode(row["body"])["report"]
     about = {"id": row["id"], "decision": row["subject"], "by": row["actor"]}
     return {"time": rfc3339(row["time_ns"] // 1000), **said, **about}
