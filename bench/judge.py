@@ -108,7 +108,12 @@ def trained(folder: Path, name: str) -> Iterator[tuple[str, Scored]]:
 
 def _boosted(trees: int, rate: float, leaves: int) -> LGBMClassifier:
     return LGBMClassifier(
-        n_estimators=trees, learning_rate=rate, num_leaves=leaves, random_state=7, verbose=-1
+        n_estimators=trees,
+        learning_rate=rate,
+        num_leaves=leaves,
+        n_jobs=1,
+        random_state=7,
+        verbose=-1,
     )
 
 
