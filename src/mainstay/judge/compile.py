@@ -3,6 +3,10 @@
 The one place that knows all stages. A part of `judge` that the contract leaves out has no stage.
 """
 
+from typing import Final
+
+from mainstay.contract.fallbacks import models_among
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import Contract
 from mainstay.contract.people import Words
 from mainstay.judge.cold import ColdStage
@@ -19,10 +23,26 @@ from mainstay.judge.standby import Standby
 from mainstay.judge.wording import WordingStage
 
 
+_ALIKE: Final = frozenset(
+    {"say", "rules", "fallback", "cold", "confidence", "cost", "report", "words", "undo", "private"}
+)
+"""The parts of `judge` that look at nothing but the run."""
+
+
 def compile_flow(contract: Contract, means: Means | None = None) -> Flow:
     """The judgement that a contract declares; without means it has its own, shared with nobody."""
     means = means or Means()
     return Flow(_first(contract, means), _fallback(contract, means), _last(contract, means))
+
+
+def stateless(contract: Contract) -> bool:
+    """Whether the same run is always judged alike: nothing is counted over time, and no other model
+    is asked."""
+    judge, usual = contract.judge, Judge()
+    others = (field for field in judge.__struct_fields__ if field not in _ALIKE)
+    if any(getattr(judge, field) != getattr(usual, field) for field in others):
+        return False
+    return not models_among(judge.fallback)
 
 
 def _first(contract: Contract, means: Means) -> list[Stage]:
