@@ -23,7 +23,7 @@ class Paused(MemoryRouteChain):
         self._meanwhile: Callable[[], None] | None = None
         self.met = threading.Event()
         """The other one stands before the lock, or is through."""
-        self._lock = Door(self)  # pyright: ignore[reportAttributeAccessIssue]  # because it is a lock to whoever uses it
+        self._lock = Door(self)
         self._meanwhile = meanwhile
 
     def _pause(self) -> None:

@@ -84,8 +84,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
     the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
     also leaves the bundle file in a folder. `upstream` has models whose answers it takes, each with
-    the version it is made for (None: the live one). `workspace`, else $MAINSTAY_WORKSPACE or here,
-    is made if need be.
+    the version it is made for (None: the live one). `workspace` (or $MAINSTAY_WORKSPACE) is made.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
