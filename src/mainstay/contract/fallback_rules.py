@@ -34,6 +34,7 @@ from mainstay.contract.shape import Fault, describe
 from mainstay.contract.times import duration_ns
 from mainstay.contract.words import Setting, did_you_mean, one_of
 
+Answer = int | float | str | tuple[str | int | float, ...]
 _AT: Setting = ("judge", "fallback")
 _WITHIN_MAX_NS = 10_000_000_000
 
@@ -72,14 +73,18 @@ def _model_faults(step: FallbackModel, at: Setting, known: Known) -> Iterator[Fa
     if step.model == known.model and step.version is None:
         words = "a model cannot stand in for itself; name a `version` of it that does, or another"
         yield Fault((*at, "model"), words)
+    yield from within_faults(step.within, (*at, "within"))
+
+
+def within_faults(within: str, at: Setting) -> Iterator[Fault]:
+    """What is wrong with how long a version beside another one may take."""
     try:
-        within = duration_ns(step.within)
+        within_ns = duration_ns(within)
     except InvalidUsage:
-        words = f"{step.within[:40]!r} is not a duration; write 50ms or 1s"
-        yield Fault((*at, "within"), words)
+        yield Fault(at, f"{within[:40]!r} is not a duration; write 50ms or 1s")
         return
-    if not 1_000_000 <= within <= _WITHIN_MAX_NS:
-        yield Fault((*at, "within"), f"must be 1ms to 10s, got {step.within}")
+    if not 1_000_000 <= within_ns <= _WITHIN_MAX_NS:
+        yield Fault(at, f"must be 1ms to 10s, got {within}")
 
 
 def _answer_faults(step: FallbackAnswer, at: Setting, known: Known) -> Iterator[Fault]:
@@ -112,12 +117,11 @@ def answer_fault(step: FallbackAnswer, output: Output) -> str:
         case Ranking():
             return _ranking_fault(answer, output)
         case VectorOutput():
-            numbers = isinstance(answer, tuple) and all(
-                not isinstance(each, str) and math.isfinite(each) for each in answer
-            )
-            if not numbers or len(answer) != output.length:  # type: ignore[arg-type]
-                return f"must be a list of {output.length} numbers; got {_described(answer)}"
-            return ""
+            listed = answer if isinstance(answer, tuple) else ()
+            numbers = all(not isinstance(each, str) and math.isfinite(each) for each in listed)
+            if numbers and len(listed) == output.length:
+                return ""
+            return f"must be a list of {output.length} numbers; got {_described(answer)}"
 
 
 def cold_faults(judge: Judge, known: Known) -> Iterator[Fault]:
@@ -137,7 +141,7 @@ def cold_faults(judge: Judge, known: Known) -> Iterator[Fault]:
             yield Fault(at, "there is no `judge.fallback` that could answer; write one, or decline")
 
 
-def _no_class(answer: object, names: tuple[str, ...], noun: str) -> str:
+def _no_class(answer: Answer, names: tuple[str, ...], noun: str) -> str:
     if not isinstance(answer, str):
         return f"must be a {noun}, in quotes where it looks like a number; got {_described(answer)}"
     if answer in names:
@@ -146,21 +150,20 @@ def _no_class(answer: object, names: tuple[str, ...], noun: str) -> str:
     return f"{answer[:60]!r} is not a {noun} of the output{guess}; there are {one_of(names)}"
 
 
-def _ranking_fault(answer: object, output: Ranking) -> str:
+def _ranking_fault(answer: Answer, output: Ranking) -> str:
     if not isinstance(answer, tuple):
         return f"must be a list of items, best first; got {_described(answer)}"
-    items: tuple[object, ...] = answer
-    for place, item in enumerate(items):
+    for place, item in enumerate(answer):
         fault = _no_class(item, output.items, "item")
         if fault:
             return fault
-        if item in items[:place]:
+        if item in answer[:place]:
             return f"{item!r} is listed twice"
     most = min(output.top, len(output.items))
-    if not 1 <= len(items) <= most:
-        return f"must list 1 to {most} items, got {len(items)}"
+    if not 1 <= len(answer) <= most:
+        return f"must list 1 to {most} items, got {len(answer)}"
     return ""
 
 
-def _described(answer: object) -> str:
-    return describe(list(answer) if isinstance(answer, tuple) else answer)  # pyright: ignore[reportUnknownArgumentType]  # because only its being a list is told
+def _described(answer: Answer) -> str:
+    return describe(list(answer) if isinstance(answer, tuple) else answer)

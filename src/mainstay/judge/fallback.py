@@ -270,10 +270,8 @@ class _Answering:
 
     def __init__(self, step: FallbackAnswer, contract: Contract, place: int) -> None:
         self._row = _in_form(step, contract.output)
-        answer = step.answer
-        self._shown = Shown(
-            [*answer] if isinstance(answer, tuple) else answer  # type: ignore[arg-type]
-        )
+        answer: Any = step.answer
+        self._shown = Shown([*answer] if isinstance(answer, tuple) else answer)
         self._when = None
         if step.when:
             names = columns_of(contract.inputs, contract.context)

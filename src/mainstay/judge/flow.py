@@ -50,7 +50,7 @@ class Flow:
         self._fallback = fallback
         self._last = tuple(last)
         stages = [*first, *([] if fallback is None else [fallback]), *last]
-        self._names = ("model", *map(_name_of, stages))
+        self._names: tuple[str, ...] = ("model", *map(_name_of, stages))
         self._takers = Takers(self._names) if len(stages) > 1 else None
 
     @property
@@ -97,10 +97,12 @@ class Flow:
 
     def _count(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> None:
         """How many rows have which status that is not `answered`, because of which stage."""
-        for status in np.unique(case.statuses).tolist():
+        statuses: list[int] = np.unique(case.statuses).tolist()
+        for status in statuses:
             if status == ANSWERED:
                 continue
-            for place in np.unique(taken_by[case.statuses == status]).tolist():
+            places: list[int] = np.unique(taken_by[case.statuses == status]).tolist()
+            for place in places:
                 rows = int(np.count_nonzero((case.statuses == status) & (taken_by == place)))
                 case.count("withheld", STATUSES[status], self._names[place], by=rows)
 
@@ -121,7 +123,9 @@ class Takers:
                 if case.rows <= _BLANKS_KEPT:
                     self._blanks[case.rows] = blank
             return blank
-        return np.where(case.statuses == ANSWERED, None, self._names[case.taken_by])
+        column: Column = self._names[case.taken_by]  # a copy
+        column[case.statuses == ANSWERED] = None
+        return column
 
 
 def _name_of(stage: Stage) -> str:
