@@ -187,6 +187,17 @@ def test_before_enough_is_known_the_contract_says_what_happens(unsure: str, stat
         assert "only 0 of 3 numbers are known" in found.held[0].words
 
 
+def test_what_is_inside_of_too_little_is_unsure_too() -> None:
+    """S29: a few numbers have a mean and an sd as well, and still say nothing."""
+    of = contract("{hold: {above: mean + 3 sd, least: 5}}")
+    flow = compile_flow(of, Means(tally=MemoryTally()))
+    flow(priced(of, [1.0, 2.0, 3.0]))
+    found = priced(of, [2.0, 90.0])
+    flow(found)
+    assert statuses(found) == ["answered", "answered"]
+    assert found.counts["hold_unsure", "pass"] == 2
+
+
 def test_a_value_that_is_missing_is_unsure() -> None:
     """S29: what cannot be compared is not compared."""
     of = contract("{hold: {what: age * 2, above: 100, unsure: hold}}")

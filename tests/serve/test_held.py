@@ -344,6 +344,8 @@ def test_what_a_dying_process_left_undone_is_made_up_for(tmp_path: Path) -> None
         assert door.engine.settler.tick() == 1
         assert [event.body["did"] for event in door.events("action")] == ["released"]
         assert still_waiting(desk, door.world.clock.now_ns()) == []
+        assert desk.unfinished() == []
+        assert door.engine.settler.tick() == 0
         with pytest.raises(Conflict, match="released already"):
             door.engine.settler.decide(said["id"], "rejected", "bob", "no")
 

@@ -143,6 +143,8 @@ def test_what_texts_say(text: str, expected: Any) -> None:
         ("n / z > 1 and z > 0", "can be zero"),
         ("z > (1 if z != 0 else n / z)", "can be zero"),
         ("(1 if z > (2 if z != 0 else 1) or b else 1 / z) > 1", "can be zero"),
+        ("i > -1 and n / i > 1", "can be zero"),
+        ("i < 1 and n / i > 1", "can be zero"),
         ("z ** -1 > 1", "zero has no power below zero"),
         ("n ** 0.5 > 1", "below zero has no power"),
         ("n ** 17 > 1", "an exponent must be a plain number from -16 to 16"),
