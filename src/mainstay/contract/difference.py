@@ -90,7 +90,7 @@ def _judged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
 
 
 _WITHHOLDING: Final = frozenset(
-    {"cold", "confidence", "cost", "exposure", "hold", "private", "rules", "share"}
+    {"cold", "confidence", "cost", "exposure", "hold", "private", "rules", "safeguard", "share"}
 )
 
 

@@ -19,6 +19,7 @@ from mainstay.contract.people_rules import (
     undo_faults,
 )
 from mainstay.contract.release_rules import Known
+from mainstay.contract.safeguard_rules import safeguard_faults
 from mainstay.contract.shape import Fault
 
 
@@ -36,6 +37,7 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
         yield from confidence_faults(judge.confidence, known)
     if judge.cost is not None:
         yield from cost_faults(judge.cost, known)
+    yield from safeguard_faults(judge, known)
     if judge.exposure is not None:
         yield from exposure_faults(judge.exposure, known)
     yield from report_faults(judge.report)

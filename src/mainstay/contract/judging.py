@@ -10,6 +10,7 @@ import msgspec
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
+from mainstay.contract.safeguards import Safeguard
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +69,8 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How sure the model must be."""
     cost: Cost | None = None
     """What wrong answers cost, and from which expected cost on somebody is asked."""
+    safeguard: Safeguard | None = None
+    """Which other model says how probably an answer is wrong."""
     exposure: Exposure | None = None
     """How much of the model one person has to bear."""
     report: Report = Report()

@@ -13,7 +13,16 @@ from typing import Any, Final, cast, get_args
 import msgspec
 import msgspec.inspect as mi
 
-from mainstay.contract import fallbacks, holding, judging, model, people, repairing, watching
+from mainstay.contract import (
+    fallbacks,
+    holding,
+    judging,
+    model,
+    people,
+    repairing,
+    safeguards,
+    watching,
+)
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
@@ -34,6 +43,7 @@ from mainstay.contract.model import (
 )
 from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
 from mainstay.contract.repairing import Transform
+from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import Watch
 
 _HEAD: Final = """\
@@ -69,6 +79,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("actions", "Part of `judge.cost`.", (ActionCost,)),
     ("fallback", "Part of `judge`: the steps of the chain; a text alone is the name of a model.",
      get_args(FallbackStep)),
+    ("safeguard", "Part of `judge`.", (Safeguard,)),
     ("exposure", "Part of `judge`.", (Exposure,)),
     ("report", "Part of `judge`.", (Report,)),
     ("private", "Part of `judge`.", (Private,)),
@@ -82,7 +93,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("labels", "", (Labels,)),
     ("watch", "", (Watch,)),
 )  # fmt: skip
-_MODULES: Final = (model, judging, holding, fallbacks, people, repairing, watching)
+_MODULES: Final = (model, judging, holding, fallbacks, people, repairing, safeguards, watching)
 _INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 

@@ -115,6 +115,7 @@ _EXAMPLES: Final = {
     "judge.rules": '["amount <= 5000"]',
     "judge.hold": "{above: mean + 3 sd}",
     "judge.cost": "{of_error: 1000, ask_above: 50}",
+    "judge.safeguard": "{at_most: 0.5, otherwise: open}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "judge.undo": "{within: 24h}",
     "judge.private": "{subjects: {health: [diabetes, heart attack]}}",

@@ -9,6 +9,7 @@ from mainstay.contract.fallbacks import models_among
 from mainstay.contract.judging import Judge
 from mainstay.contract.model import Contract
 from mainstay.contract.people import Words
+from mainstay.contract.safeguards import guard_of
 from mainstay.judge.cold import ColdStage
 from mainstay.judge.confidence import ConfidenceStage
 from mainstay.judge.cost import CostStage
@@ -16,12 +17,12 @@ from mainstay.judge.exposure import ExposureStage
 from mainstay.judge.fallback import FallbackStage
 from mainstay.judge.flow import Flow, SenseStage
 from mainstay.judge.hold import HoldStage
-from mainstay.judge.model import Means, Stage
+from mainstay.judge.model import Means, Other, Stage
 from mainstay.judge.privacy import PrivateStage, ShareStage
 from mainstay.judge.rules import RulesStage
+from mainstay.judge.safeguard import SafeguardStage, made_for_another, unfit_guard
 from mainstay.judge.standby import Standby
 from mainstay.judge.wording import WordingStage
-
 
 _ALIKE: Final = frozenset(
     {"say", "rules", "fallback", "cold", "confidence", "cost", "report", "words", "undo", "private"}
@@ -55,6 +56,7 @@ def _first(contract: Contract, means: Means) -> list[Stage]:
         stages.append(ConfidenceStage(contract, means.calibration))
     if contract.judge.cost is not None:
         stages.append(CostStage(contract))
+    stages += _safeguard(contract, means)
     stages += _private(contract)  # before holding: what is held may be told later
     if contract.judge.hold is not None:
         stages.append(HoldStage(contract, contract.judge.hold, means))
@@ -65,6 +67,21 @@ def _rules(contract: Contract, means: Means) -> list[Stage]:
     return [RulesStage(contract, means)] if contract.judge.rules else []
 
 
+def _safeguard(contract: Contract, means: Means) -> list[Stage]:
+    """What fits no more is as good as not there: what then happens is the contract's choice."""
+    safeguard = contract.judge.safeguard
+    if safeguard is None:
+        return []
+    other = means.others.get(guard_of(contract.model, safeguard).key)
+    standby = None
+    if other is not None:
+        manifest = other.loaded.manifest
+        unfit = unfit_guard(contract, manifest.contract)
+        if not unfit and not made_for_another(manifest, contract.model, means.marks):
+            standby = _standby(other, means)
+    return [SafeguardStage(contract, safeguard, means, standby)]
+
+
 def _private(contract: Contract) -> list[Stage]:
     private = contract.judge.private
     return [] if private is None else [PrivateStage(contract, private)]
@@ -73,14 +90,17 @@ def _private(contract: Contract) -> list[Stage]:
 def _fallback(contract: Contract, means: Means) -> FallbackStage | None:
     if not contract.judge.fallback:
         return None
-    # A version that stands in judges its answers by itself, and never falls back.
-    standbys: dict[str, Standby] = {}
-    for key, other in means.others.items():
-        manifest = other.loaded.manifest
-        own = Means(clock=means.clock, calibration=manifest.calibration)
-        standbys[key] = Standby(other, Flow(_first(manifest.contract, own)))
+    steps = models_among(contract.judge.fallback)
+    standbys = {key: _standby(each, means) for key, each in means.others.items() if key in steps}
     again = _rules(contract, means) + _private(contract)
     return FallbackStage(contract, standbys, means.clock, again=again)
+
+
+def _standby(other: Other, means: Means) -> Standby:
+    """A version beside another one judges its answers by itself, and never falls back."""
+    manifest = other.loaded.manifest
+    own = Means(clock=means.clock, calibration=manifest.calibration)
+    return Standby(other, Flow(_first(manifest.contract, own)))
 
 
 def _last(contract: Contract, means: Means) -> list[Stage]:

@@ -21,13 +21,16 @@ from mainstay.judge.cost import COST
 from mainstay.judge.fallback import ANSWER, STEP, VERSION, steps_in_words
 from mainstay.judge.flow import WITHHELD_BY
 from mainstay.judge.hold import VALUE
+from mainstay.judge.safeguard import RISK
+from mainstay.judge.safeguard import VERSION as VERSION_OF_GUARD
 
 Verdict = Literal["pass", "changed", "withheld", "told"]
 
 SENSE: Final = "sense"
 HOLD: Final = "hold"
+SAFEGUARD: Final = "safeguard"
 MODEL: Final = "model"
-_FIRST: Final = frozenset({SENSE, COLD, "rules", CONFIDENCE, COST, "safeguard", HOLD})
+_FIRST: Final = frozenset({SENSE, COLD, "rules", CONFIDENCE, COST, SAFEGUARD, HOLD})
 """The checks of the model's own answer."""
 _LARGEST_SHOWN: Final = 5
 
@@ -160,11 +163,27 @@ def _checks(
         yield CONFIDENCE, f"its confidence was {judged[CONFIDENCE]:.4g}{bar}"
     if _is_number(judged.get(COST)):
         yield COST, f"a mistake was expected to cost {judged[COST]:.4g}"
+    if RISK in judged:
+        known = _is_number(judged[RISK])
+        yield SAFEGUARD, _guarded(decision, contract) if known or by != SAFEGUARD else ""
     if _is_number(judged.get(VALUE)):
         usual = ""
         if _is_number(judged.get("hold_mean")) and _is_number(judged.get("hold_sd")):
             usual = f", usual is {judged['hold_mean']:.4g} ± {judged['hold_sd']:.4g}"
         yield HOLD, f"the number that is watched was {judged[VALUE]:.4g}{usual}"
+
+
+def _guarded(decision: Decision, contract: Contract | None) -> str:
+    """What the safeguard said, or why it did not."""
+    risk, safeguard = decision.judged[RISK], None
+    if contract is not None:
+        safeguard = contract.judge.safeguard
+    if not _is_number(risk):
+        notes = [part for part in _reasons(decision) if part.startswith("the safeguard ")]
+        return notes[0] if notes else "the safeguard did not say how probably it is wrong"
+    bar = f", and at most {safeguard.at_most:g} is let through" if safeguard is not None else ""
+    version = decision.judged.get(VERSION_OF_GUARD)
+    return f"its safeguard v{version} took it for wrong with probability {risk:.4g}{bar}"
 
 
 def _fallen_back(decision: Decision, contract: Contract | None) -> Iterator[Passed]:

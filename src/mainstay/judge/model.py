@@ -147,9 +147,13 @@ class Means:
 
     clock: Clock = field(default_factory=SystemClock)
     others: Mapping[str, "Other"] = field(default_factory=dict[str, "Other"])
-    """The versions that fallback steps name and that are here, by the key of the step."""
+    """The versions that fallback steps and safeguards name and that are here, by the key of the
+    step."""
     calibration: Calibration | None = None
     """How the version corrects its confidence."""
+    marks: frozenset[str] = frozenset()
+    """The fingerprints that the version goes by: its own, and that of the one it was refreshed
+    from."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
 

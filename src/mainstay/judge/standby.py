@@ -5,6 +5,7 @@ answer it may not show, comes back with the reason; and that its model is never 
 however many versions fall back on it. Must never fall back itself, so chains cannot go in circles.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from mainstay.contract.columns import MATRIX, Column, Columns, take
 from mainstay.contract.model import (
     Contract,
     FromLookup,
+    Input,
     Label,
     NumberOutput,
     Output,
@@ -24,6 +26,8 @@ from mainstay.contract.values import Checker
 from mainstay.judge.flow import Flow
 from mainstay.judge.model import ANSWERED, Case, Other, Places
 from mainstay.judge.present import Presented, present
+
+_WITHHELD = "it withheld its answer"
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +44,30 @@ class Stood:
     """The others, and why."""
 
 
+@dataclass(slots=True, frozen=True)
+class Judged:
+    """What a version said to some rows, and what its own judgement made of that."""
+
+    part: Case
+    """The rows that it may take."""
+    asked: Places
+    """Their places among the rows that were handed in."""
+    untaken: dict[int, str]
+    """The other places, and why."""
+
+    @property
+    def good(self) -> Places:
+        """The rows of `part` that are answered."""
+        return np.flatnonzero(self.part.statuses == ANSWERED)
+
+    def refused(self) -> dict[int, str]:
+        """The places that are not answered, and why."""
+        refused = dict(self.untaken)
+        for place in np.flatnonzero(self.part.statuses != ANSWERED).tolist():
+            refused[int(self.asked[place])] = self.part.reasons.get(place) or _WITHHELD
+        return refused
+
+
 class Standby:
     """One such version with its judgement, folded once."""
 
@@ -54,8 +82,20 @@ class Standby:
         calibration = other.loaded.manifest.calibration
         self._present = present(contract, correction_for(contract, calibration))
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Its inputs."""
+        return self._checker.names
+
     def __call__(self, case: Case, rows: Places) -> Stood:
         """Its answers to some rows of a case. Raises what its model raises."""
+        judged = self.judged(case, rows)
+        good = judged.good
+        output = judged.part.output[good]
+        return Stood(judged.asked[good], output, self._present(output, {}), judged.refused())
+
+    def judged(self, case: Case, rows: Places) -> Judged:
+        """The same with all that its judgement looked at, before anything is put into words."""
         inputs = self._inputs(case, rows)
         refused = {
             problem.row or 0: problem.message for problem in self._checker.check_columns(inputs)
@@ -64,14 +104,7 @@ class Standby:
         if refused:
             asked = np.array([row for row in range(len(rows)) if row not in refused], dtype=np.intp)
             inputs = take(inputs, asked)
-        if not len(asked):
-            return Stood(asked, np.empty(0), self._present(np.empty((0, 2)), {}), refused)
-        part = self._judged(case, inputs, rows[asked])
-        good = np.flatnonzero(part.statuses == ANSWERED)
-        for place in np.flatnonzero(part.statuses != ANSWERED).tolist():
-            refused[int(asked[place])] = part.reasons.get(place) or "it withheld its answer"
-        output = part.output[good]
-        return Stood(asked[good], output, self._present(output, {}), refused)
+        return Judged(self._judged(case, inputs, rows[asked]), asked, refused)
 
     def _inputs(self, case: Case, rows: Places) -> Columns:
         columns = {name: case.column(name)[rows] for name in self._checker.names}
@@ -82,8 +115,11 @@ class Standby:
     def _judged(self, case: Case, inputs: Columns, rows: Places) -> Case:
         context = {name: case.context[name][rows] for name in self._context}
         callers = case.callers
-        with self._turn:
-            output = self._loaded.predict(self._loaded.extract({**inputs, **context}))
+        if len(rows):
+            with self._turn:
+                output = self._loaded.predict(self._loaded.extract({**inputs, **context}))
+        else:
+            output = np.empty((0, 2))
         part = Case(
             rows=len(rows),
             inputs=inputs,
@@ -95,7 +131,8 @@ class Standby:
             statuses=np.zeros(len(rows), dtype=np.uint8),
             reasons={},
         )
-        self._flow(part)
+        if len(rows):
+            self._flow(part)
         return part
 
 
@@ -114,24 +151,32 @@ def unfit(contract: Contract, other: Contract) -> str:
 
     It is handed what the other one was sent, and whoever asked reads the other one's form.
     """
-    for name, kind in other.inputs.items():
-        mine = contract.inputs.get(name)
-        if mine is None:
-            return f"it takes the input {name!r}, which {contract.model} has not"
-        if type(kind) is not type(mine):
-            tags = mine.__struct_config__.tag, kind.__struct_config__.tag
-            return f"its input {name!r} is a {tags[1]}, that of {contract.model} a {tags[0]}"
-        if mine.optional and not kind.optional:
-            return f"its input {name!r} must be there, that of {contract.model} may be missing"
-        if getattr(mine, "length", None) != getattr(kind, "length", None):
-            return f"its input {name!r} has another length than that of {contract.model}"
-        if getattr(mine, "space", None) != getattr(kind, "space", None):
-            return f"its input {name!r} lives in another embedding space"
+    why = inputs_unfit(contract.inputs, other.inputs, contract.model)
+    if why:
+        return why
     for name, source in other.context.items():
         if contract.context.get(name) != source:
             return f"it needs the context {name!r}, which {contract.model} does not gather so"
     if form_of(contract.output) != form_of(other.output):
         return f"it does not answer in the form of {contract.model}: the same type and classes"
+    return ""
+
+
+def inputs_unfit(given: Mapping[str, Input], taken: Mapping[str, Input], model: str) -> str:
+    """Why a version that takes these inputs cannot be handed what a model has, in words."""
+    for name, kind in taken.items():
+        mine = given.get(name)
+        if mine is None:
+            return f"it takes the input {name!r}, which {model} has not"
+        if type(kind) is not type(mine):
+            tags = mine.__struct_config__.tag, kind.__struct_config__.tag
+            return f"its input {name!r} is a {tags[1]}, that of {model} a {tags[0]}"
+        if mine.optional and not kind.optional:
+            return f"its input {name!r} must be there, that of {model} may be missing"
+        if getattr(mine, "length", None) != getattr(kind, "length", None):
+            return f"its input {name!r} has another length than that of {model}"
+        if getattr(mine, "space", None) != getattr(kind, "space", None):
+            return f"its input {name!r} lives in another embedding space"
     return ""
 
 

@@ -30,6 +30,7 @@ from mainstay.contract.model import (
     VectorOutput,
     kinds_from_models,
 )
+from mainstay.contract.safeguards import guard_of
 from mainstay.contract.words import one_of
 
 TRAINING_LOOP = "training loop"
@@ -116,26 +117,28 @@ def plan(candidate: Node, in_force: Nodes, known: Known, *, newer: bool = True) 
 
     A downstream version that does not fit is replaced by the newest one that is pinned to what is
     to be in force, later (`newer`) than the one it replaces; going back takes an earlier one too.
+    A safeguard for which there is none stays in force, and is not asked about the new version.
     """
     state = {**in_force, candidate.model: candidate}
-    moved, broken = {candidate.model}, dict[str, str]()
+    moved, broken, idle = {candidate.model}, dict[str, str](), set[str]()
     while True:
         order = downstream(state, candidate.model)
-        wrong = next(
-            (m for m in order if m not in broken and _faults(state[m], state, moved)), None
-        )
+        open_ones = (m for m in order if m not in broken and m not in idle)
+        wrong = next((m for m in open_ones if _faults(state[m], state, moved)), None)
         if wrong is None:
             break
         node = state[wrong]
         found = None if wrong in moved else _replacement(node, state, moved, known, newer=newer)
-        if found is None:
+        if found is None and node is not candidate and _only_watches(node, state, moved):
+            idle.add(wrong)
+        elif found is None:
             broken[wrong] = _words(node, state, moved, known, candidate)
         else:
             state[wrong] = found
             moved.add(wrong)
     return Plan(
         moves=tuple(state[model] for model in order if model in moved),
-        kept=tuple(state[m] for m in order if m not in moved and state[m].takes & moved),
+        kept=tuple(state[m] for m in order if m not in moved | idle and state[m].takes & moved),
         broken=tuple(broken.values()),
         findings=tuple(training_loops(state, candidate.model)),
     )
@@ -235,6 +238,17 @@ def _faults(node: Node, state: Nodes, moved: set[str]) -> list[str]:
     return [
         words for model in sorted(concerned) for words in _misfits(node, state.get(model), model)
     ]
+
+
+def _only_watches(node: Node, state: Nodes, moved: set[str]) -> bool:
+    """Whether a version is the safeguard of everything here that feeds it and moves: a version that
+    nobody learned of yet has none, and what that means is its contract's choice."""
+    for model in node.takes & moved:
+        contract = state[model].contract if model in state else None
+        safeguard = None if contract is None else contract.judge.safeguard
+        if safeguard is None or guard_of(model, safeguard).model != node.model:
+            return False
+    return True
 
 
 def _misfits(node: Node, feeding: Node | None, model: str) -> list[str]:

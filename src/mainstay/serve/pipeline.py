@@ -68,7 +68,9 @@ class Pipeline:
         self._ids = ids
         self._clock = clock
         calibration = loaded.manifest.calibration
-        means = replace(means or Means(), calibration=calibration)
+        refreshed = loaded.manifest.card.confidence
+        marks = {loaded.fingerprint, *([] if refreshed is None else [refreshed.of])}
+        means = replace(means or Means(), calibration=calibration, marks=frozenset(marks))
         self._flow = compile_flow(self.contract, means)
         self._present = present(self.contract, correction_for(self.contract, calibration))
         self._without_model = without_model

@@ -1,4 +1,4 @@
-"""The versions that fallback steps name, in the memory of one worker.
+"""The versions that fallback steps and safeguards name, in the memory of one worker.
 
 Promises that each is in memory once, however many models fall back on it, with a model of its own
 beside one that may be served; that nothing stands in that did not prove itself in this process or
@@ -14,6 +14,7 @@ from mainstay.bundle.port import Loaded
 from mainstay.contract.fallbacks import models_among
 from mainstay.contract.finding import Finding
 from mainstay.contract.model import Contract
+from mainstay.contract.safeguards import models_beside
 from mainstay.judge.model import Other
 from mainstay.judge.standby import unfit
 from mainstay.serve.routes.model import Order, Refusal
@@ -37,16 +38,19 @@ class Standbys:
         found: dict[str, Other] = {}
         refused: dict[str, Refusal] = {}
         for contract in contracts:
-            for key in models_among(contract.judge.fallback):
+            judge = contract.judge
+            steps = models_among(judge.fallback)
+            for key in models_beside(contract.model, judge.fallback, judge.safeguard):
                 if key in refused:
                     continue
                 try:
                     other = found.get(key) or await self._one(order, key)
-                    _check(contract, other)
+                    if key in steps:
+                        _check(contract, other)  # a safeguard is checked by who asks it
                     found[key] = other
                 except MainstayError as error:
                     mark = order.fallbacks[key].fingerprint if key in order.fallbacks else ""
-                    words = f"fallback {key}: {error.message}"
+                    words = f"{'fallback' if key in steps else 'safeguard'} {key}: {error.message}"
                     refused[key] = Refusal(epoch=order.route.epoch, fingerprint=mark, error=words)
         kept = {key: other for key, other in found.items() if key not in refused}
         return kept, list(refused.values())
@@ -62,7 +66,7 @@ class Standbys:
         if standby is None or folder is None:
             raise NotFound(
                 "there is no such version on this machine",
-                field="judge.fallback",
+                field="judge",
                 got=key,
                 expected="a model that is deployed, or a version that the workspace keeps",
             )

@@ -20,7 +20,8 @@ from mainstay.access.model import Key
 from mainstay.base.errors import MainstayError, NotFound, StorageFailed
 from mainstay.base.files import Stamp, stamp_of, write_whole
 from mainstay.bundle.model import MANIFEST_FILE
-from mainstay.contract.fallbacks import FallbackModel, FallbackStep, models_among
+from mainstay.contract.fallbacks import FallbackModel, FallbackStep
+from mainstay.contract.safeguards import Safeguard, models_beside
 from mainstay.serve.routes.model import ORDERS_FILE, Order, Orders, Route, StandIn
 from mainstay.wiring.stores import Stores
 
@@ -31,9 +32,11 @@ _FINGERPRINT_LENGTH = 64
 
 class _Judge(msgspec.Struct, frozen=True):
     fallback: tuple[FallbackStep, ...] = ()
+    safeguard: Safeguard | None = None
 
 
 class _Contract(msgspec.Struct, frozen=True):
+    model: str
     judge: _Judge = _Judge()
 
 
@@ -145,7 +148,8 @@ class OrderWriter:
     def _fallbacks(
         self, route: Route, folders: list[str], routes: Mapping[str, Route]
     ) -> dict[str, StandIn]:
-        """What the fallback steps of these versions come to now; what is not there is left out."""
+        """What the fallback steps and safeguards of these versions come to now; what is not there
+        is left out."""
         found: dict[str, StandIn] = {}
         for folder in folders:
             for key, step in self._steps(folder).items():
@@ -168,12 +172,14 @@ class OrderWriter:
         return known
 
     def _steps(self, folder: str) -> dict[str, FallbackModel]:
-        """The models that a version falls back on, read from its folder once."""
+        """The models that a version asks beside itself, read from its folder once."""
         known = self._read_steps.get(folder)
         if known is None:
             data = (Path(folder) / MANIFEST_FILE).read_bytes()
-            chain = msgspec.json.decode(data, type=_Manifest).contract.judge.fallback
-            known = self._read_steps[folder] = models_among(chain)
+            contract = msgspec.json.decode(data, type=_Manifest).contract
+            judge = contract.judge
+            known = models_beside(contract.model, judge.fallback, judge.safeguard)
+            self._read_steps[folder] = known
         return known
 
     def _folder(self, fingerprint: str, before: Mapping[str, str]) -> str:

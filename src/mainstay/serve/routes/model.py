@@ -70,7 +70,7 @@ class Route(Draft, frozen=True, kw_only=True):
 
 
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
-    """The version that a fallback step comes to now."""
+    """The version that a fallback step or a safeguard comes to now."""
 
     number: int
     fingerprint: str
@@ -83,8 +83,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     folders: dict[str, str]
     """By fingerprint. An arm that could not be brought here is not among them."""
     fallbacks: dict[str, StandIn] = {}
-    """What the fallback steps of its versions name, by the key of the step; one that could not be
-    found or brought here is not among them, and is passed over."""
+    """What the fallback steps and safeguards of its versions name, by the key of the step; one that
+    could not be found or brought here is not among them, and is passed over."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
