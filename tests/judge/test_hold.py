@@ -301,3 +301,15 @@ def test_nothing_that_fails_is_ever_answered(runs: list[list[tuple[float, float,
             new.append((country, value))
         for country, value in new:
             told.setdefault(country, []).append(value)
+
+
+@pytest.mark.parametrize("price", [0.1, 0.214945, 1e-9, 123456.7])
+def test_what_is_always_the_same_is_not_unusual(price: float) -> None:
+    """S29: however a mean is rounded, and whatever is counted in which order."""
+    of = contract(HOLD)
+    flow = compile_flow(of, Means(tally=MemoryTally()))
+    for rows in [1, 2, 7, 1, 3] * 20:
+        flow(found := priced(of, [price] * rows))
+        assert statuses(found) == ["answered"] * rows
+    flow(found := priced(of, [price * 1.001]))
+    assert statuses(found) == ["held"]

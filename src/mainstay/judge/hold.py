@@ -33,6 +33,8 @@ _MEAN: Final = "hold_mean"
 _SD: Final = "hold_sd"
 _BUCKETS: Final = 30
 _ALL: Final = "all"
+_ROUNDING: Final = 1e-12
+"""By how much of itself a mean may be off."""
 Of = Literal["model", "fallback"]
 
 
@@ -48,9 +50,12 @@ class Usual:
         means.tally.declare(self._name, self._bucket_ns, _BUCKETS + 2, WIDTH)
 
     def of(self, key: str, now_ns: int) -> tuple[int, float, float]:
-        """How many numbers there are, their mean and sd."""
+        """How many numbers there are, their mean and sd; never less than the mean is rounded by,
+        so that a number which is always the same is not unusual."""
         sums = self._tally.read(self._name, key, now_ns - self.over_ns, now_ns)
-        return int(sums[0]), *mean_and_sd(sums)
+        mean, sd = mean_and_sd(sums)
+        least = _ROUNDING * abs(mean)
+        return int(sums[0]), mean, least if sd < least else sd
 
     def add(self, key: str, values: Column, now_ns: int) -> None:
         """Count numbers that were told."""
