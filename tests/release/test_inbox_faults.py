@@ -73,6 +73,53 @@ def test_a_taking_that_had_gone_live_is_finished_however_often_the_process_died(
     assert dock.admitted == ["fraud.mainstay"]
 
 
+def test_a_retry_does_not_overwrite_who_deploys_while_it_admits(dock: Dock):
+    """S5: the epoch that was written down is the one it replaces, in the next process too."""
+    dock.world.pack(1)
+    dock.world.deploy(1)
+
+    def die(version: Version, epoch: int) -> Route:
+        raise Killed
+
+    def overtaken(path: Path) -> Version:
+        version = dock.admit(path)
+        dock.world.pack(1)
+        dock.world.deploy(3)
+        return version
+
+    dock.drop("fraud.mainstay", "9")
+    dock.look()
+    dock.clock.advance(1)
+    with pytest.raises(Killed):
+        dock.inbox.take_in(dock.admit, die)
+    dock.restart()
+    dock.clock.advance(1)
+    (outcome,) = dock.inbox.take_in(overtaken, dock.deploy)
+    assert outcome.status == "refused"
+    assert "ann was first: fraud v3" in outcome.words
+    assert dock.world.live() == [1, 3]
+
+
+def test_the_last_death_that_is_borne_may_come_after_it_went_live(dock: Dock):
+    """S5: twice before the deployment and once behind it, and it is still said to be live."""
+    mood = ["die", "die", "deploy and die"]
+
+    def put_live(version: Version, epoch: int) -> Route:
+        if mood.pop(0) != "die":
+            dock.deploy(version, epoch)
+        raise Killed
+
+    dock.drop("fraud.mainstay", "9")
+    dock.look()
+    while mood:
+        dock.clock.advance(1)
+        with pytest.raises(Killed):
+            dock.inbox.take_in(dock.admit, put_live)
+        dock.restart()
+    (outcome,) = dock.look()
+    assert (outcome.status, dock.world.live()) == ("deployed", [1])
+
+
 def test_the_same_file_dropped_twice_waits_for_its_turn(dock: Dock):
     """S5: the second one is neither lost nor mixed up with the first one's note."""
     down = True
