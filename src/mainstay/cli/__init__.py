@@ -21,6 +21,7 @@ _COMMANDS = {
     "verdict": "mainstay.cli.verdicts:verdict",
     "pin": "mainstay.cli.pinning:pin",
     "status": "mainstay.cli.status:status",
+    "watch": "mainstay.cli.watching:watch",
     "judge": "mainstay.cli.judging:judge",
     "held": "mainstay.cli.holding:held",
     "undo": "mainstay.cli.feedback:undo",

@@ -6,6 +6,7 @@ thread, so that a server that starts is not kept waiting.
 
 import threading
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ SEAL_EVERY_SECONDS = 2.0
 UNDO_EVERY_SECONDS = 0.5
 TIDY_EVERY_SECONDS = 600.0
 HELD_EVERY_SECONDS = 10.0
+WATCH_EVERY_SECONDS = 10.0
+_WATCH_TIDY_EVERY = 360
+"""Every so many looks, what is long over is made shorter: about once an hour."""
 
 _CHOICES_KEPT_NS = 3600 * 1_000_000_000
 """So long after its last choice a rollout may still be beginning, as far as this machine knows."""
@@ -73,6 +77,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("drive the rollouts", ROLLOUTS_EVERY_SECONDS, _rollouts(late, say), gently=True),
         Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
+        Duty("watch", WATCH_EVERY_SECONDS, _watching(late), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
@@ -110,6 +115,29 @@ def _undoing(writer: OrderWriter, late: Open) -> Callable[[], None]:
             from mainstay.wiring.undoing import UndoKeeper
 
             looks.append(UndoKeeper(late(), lambda: writer.routes).look)
+        looks[0]()
+
+    return look
+
+
+def _watching(late: Open) -> Callable[[], None]:
+    """Take in what was sealed, and see whether all is as it was."""
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.watching import Watching
+
+            watching = Watching(late())
+            numbers = count()
+
+            def tick() -> None:
+                while watching.tick():
+                    pass
+                if next(numbers) % _WATCH_TIDY_EVERY == _WATCH_TIDY_EVERY - 1:
+                    watching.tidy()
+
+            looks.append(tick)
         looks[0]()
 
     return look

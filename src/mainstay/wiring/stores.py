@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from mainstay.access.model import Key
 from mainstay.access.port import KeyStore
 from mainstay.access.sql import SqlKeyStore
-from mainstay.base.clock import SystemClock
+from mainstay.base.clock import Clock, SystemClock
 from mainstay.bundle.database import open_engine
 from mainstay.bundle.port import Registry
 from mainstay.bundle.sql import SqlRegistry
@@ -27,11 +27,16 @@ class Stores:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self.clock = SystemClock()
+        self.clock: Clock = SystemClock()
 
     @cached_property
     def _engine(self) -> Engine:
         return open_engine(self.places.metadata)
+
+    @property
+    def database(self) -> Engine:
+        """The one database, for stores that only some commands need."""
+        return self._engine
 
     @cached_property
     def chain(self) -> RouteChain:

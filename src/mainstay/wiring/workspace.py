@@ -398,6 +398,12 @@ class Workspace(Stores):
         finally:
             spool.close()
 
+    def record(self, events: Sequence[Event]) -> None:
+        """Keep a few events; they are on disk when this returns."""
+        with self._telling() as (_, record):
+            for event in events:
+                record(event)
+
     @contextmanager
     def settling(self) -> Generator[Settler]:
         """Somebody who releases and rejects what waits for a person; all of it is on disk at the

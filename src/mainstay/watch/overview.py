@@ -1,0 +1,112 @@
+"""How a model fares, in figures: what `mainstay watch` shows.
+
+Promises figures of whole stretches only, from what was taken in, and what is found wrong now. The
+newest decisions come with the next sealed pieces, within about two minutes.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from mainstay.contract.finding import Finding
+from mainstay.contract.model import Contract
+from mainstay.journal.model import STATUSES
+from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Key, Part, merged
+from mainstay.watch.gather.port import SummaryStore
+from mainstay.watch.labels.metrics import Metric, metrics_of
+from mainstay.watch.monitors.model import Saved
+
+LABELS_MS = 7 * DAY_MS
+"""The window of metrics."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Decisions of a stretch of time."""
+
+    hours: int
+    decisions: int
+    statuses: dict[str, int]
+    """How many were answered, declined and so on; those that are none are left out."""
+    step_us: dict[str, float]
+    """Mean microseconds of each step, for one decision."""
+
+
+class VersionView(msgspec.Struct, frozen=True):
+    """One version in one arm."""
+
+    number: int
+    fingerprint: str
+    arm: str
+    windows: tuple[Window, ...]
+    metrics: tuple[Metric, ...]
+    """Of the labels for decisions of the last seven days."""
+
+
+class OpenView(msgspec.Struct, frozen=True):
+    """A finding that goes on."""
+
+    key: str
+    since_ms: int
+    opened_ms: int
+    finding: Finding
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """One model."""
+
+    model: str
+    until_ms: int
+    """All stretches that ended by then were looked at; 0 when none were."""
+    versions: tuple[VersionView, ...]
+    findings: tuple[OpenView, ...]
+
+
+def overview(
+    model: str, contract: Contract, store: SummaryStore, saved: Saved, now_ms: int
+) -> Overview:
+    """How a model fares now."""
+    parts = store.read(model, now_ms - LABELS_MS, now_ms)
+    versions: dict[tuple[int, str, str], list[Part]] = {}
+    for part in parts:
+        if part.key.number:
+            named = (part.key.number, part.key.fingerprint, part.key.arm)
+            versions.setdefault(named, []).append(part)
+    found = [
+        OpenView(key, each.since_ms, each.opened_ms, each.finding)
+        for key, each in saved.open.items()
+    ]
+    return Overview(
+        model,
+        saved.until_ms,
+        tuple(_version(named, contract, own, now_ms) for named, own in sorted(versions.items())),
+        tuple(sorted(found, key=lambda each: (each.opened_ms, each.key))),
+    )
+
+
+def _version(
+    named: tuple[int, str, str], contract: Contract, parts: Sequence[Part], now_ms: int
+) -> VersionView:
+    number, fingerprint, arm = named
+    windows = tuple(_window(parts, hours, now_ms) for hours in (1, 24))
+    labelled = _merged(parts)
+    return VersionView(
+        number, fingerprint, arm, windows, tuple(metrics_of(contract, labelled.columns).values())
+    )
+
+
+def _window(parts: Iterable[Part], hours: int, now_ms: int) -> Window:
+    since_ms = now_ms - hours * HOUR_MS - STRETCH_MS
+    whole = _merged([part for part in parts if part.key.begin_ms >= since_ms])
+    status = whole.columns.get("status")
+    counts = status.categories.named if status is not None and status.categories else ()
+    steps = {
+        name.removeprefix("step_"): summary.numbers.moments.mean / 1000.0
+        for name, summary in whole.columns.items()
+        if name.startswith("step_") and summary.numbers is not None
+    }
+    named = {name: count for name, count in zip(STATUSES, counts, strict=False) if count}
+    return Window(hours, whole.rows, named, steps)
+
+
+def _merged(parts: Sequence[Part]) -> Part:
+    return merged(parts, parts[0].key if parts else Key("", "", 0, "", "", 0))
