@@ -28,6 +28,10 @@ GRACE_MS = 120_000
 """How long after its end a stretch may still be filled by pieces that are sealed late."""
 
 
+_NOISE = 2.0
+"""Standard errors by which a stretch may look worse than it is."""
+
+
 class Versions(Protocol):
     """What is to be known of the versions that are watched."""
 
@@ -160,7 +164,10 @@ def _ask(
 
 
 def _as_usual(asked: Asked, counts: Counts) -> bool:
-    """Whether one stretch by itself lies within the tolerance."""
-    question = asked.question
-    mean = float((counts * np.array(question.values)).sum() / counts.sum())
-    return abs(mean - question.mean) <= question.tolerance
+    """Whether one stretch by itself lies within the tolerance, give or take its own noise."""
+    question, rows = asked.question, float(counts.sum())
+    values = np.array(question.values)
+    mean = float((counts * values).sum() / rows)
+    variance = float((counts * (values - mean) ** 2).sum() / rows)
+    noise = _NOISE * math.sqrt(variance / rows)
+    return abs(mean - question.mean) <= question.tolerance + noise
