@@ -150,6 +150,29 @@ def test_replicas_sum_to_the_same_whatever_the_order(steps):
             end(tally)
 
 
+def test_an_exchange_whose_end_nobody_heard_of_counts_once(tmp_path: Path):
+    """Whoever does not know whether something was kept tries again, and nothing doubles; what was
+    added meanwhile counts here at once, and goes with the next exchange."""
+    one = Broken(tmp_path / "tally.db", CLOCK, every_seconds=NEVER)
+    one.declare("asked", HOUR, 24, 1)
+    other = replica(tmp_path / "tally.db")
+    one.add("asked", "ann", (1,), START)
+    one.fails = "after"
+    with pytest.raises(StorageFailed):
+        one.exchange()
+    one.fails = ""
+    one.add("asked", "ann", (10,), START)
+    one.exchange()
+    assert count(one) == 11
+    other.exchange()
+    assert count(other) == 1
+    one.exchange()
+    other.exchange()
+    assert count(one) == count(other) == 11
+    for tally in (one, other):
+        tally.close()
+
+
 def test_a_restart_forgets_nothing(tmp_path: Path):
     """Closing brings everything into the file, and declaring reads it at once."""
     tally = replica(tmp_path / "state" / "tally.db")
