@@ -105,3 +105,15 @@ def test_rows_of_one_class_choose_nothing(positive):
             np.array([positive, positive]),
         )
     assert refused.value.expected == "rows of both classes"
+
+
+def test_two_neighbours_of_32_bits_are_told_apart():
+    """S23: the number halfway between them would be rounded to the lower one when a model that
+    answers with 32 bits is compared with it."""
+    lower = np.float32(0.5)
+    scores = np.array([lower, np.nextafter(lower, np.float32(1))], dtype=np.float32)
+    found = choose(
+        ThresholdRule(max="precision", recall_at_least=1.0), scores, np.array([False, True])
+    )
+    assert (scores >= np.float32(found.chosen)).tolist() == [False, True]
+    assert found.reached.precision == 1.0
