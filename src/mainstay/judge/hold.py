@@ -55,7 +55,7 @@ class Usual:
         sums = self._tally.read(self._name, key, now_ns - self.over_ns, now_ns)
         mean, sd = mean_and_sd(sums)
         least = _ROUNDING * abs(mean)
-        return int(sums[0]), mean, least if sd < least else sd
+        return int(sums[0]), mean, max(sd, least)
 
     def add(self, key: str, values: Column, now_ns: int) -> None:
         """Count numbers that were told."""
