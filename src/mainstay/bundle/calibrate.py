@@ -132,9 +132,9 @@ def fit_temperature(raw: Column, truth: Truth) -> Calibration:
     for _ in range(_STEPS_MAX):
         powers = np.exp(sharp * (logs - logs.max(axis=1, keepdims=True)))
         powers /= powers.sum(axis=1, keepdims=True)
-        expected = (powers * logs).sum(axis=1)
-        slope = float(np.mean(expected - own))
-        curve = float(np.mean((powers * logs**2).sum(axis=1) - expected**2))
+        expected: Floats = (powers * logs).sum(axis=1)
+        squares: Floats = (powers * logs**2).sum(axis=1)
+        slope, curve = float((expected - own).mean()), float((squares - expected**2).mean())
         if curve <= 0:
             break
         # Halved or doubled at most, so that a flat curve throws it nowhere.
