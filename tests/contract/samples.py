@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mainstay.contract.fallbacks import FallbackModel, FallbackStep, FallbackWords
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
 from mainstay.contract.model import (
     Assets,
@@ -36,6 +37,7 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.release_rules import METRIC_RANGES
+from mainstay.contract.repairing import Step, Transform
 from mainstay.contract.watching import Watch
 
 names = st.one_of(
@@ -244,7 +246,26 @@ def judges(draw: st.DrawFn, output: Output) -> Judge:
         say=draw(st.sampled_from(["No.", "We could not answer this one.", "a: 'b' #"])),
         confidence=confidence,
         cost=cost,
+        fallback=draw(st.sampled_from([(), (STEPS[0],), STEPS])),
     )
+
+
+STEPS: tuple[FallbackStep, ...] = (
+    FallbackModel(model="lite-2", within="20ms"),
+    FallbackModel(model="1", version=3),
+    FallbackWords(say="a: 'b' #"),
+)
+
+
+def repairs(inputs: dict[str, Input]) -> dict[str, tuple[Step, ...]]:
+    """A transform or two for every input that has one."""
+    found: dict[str, tuple[Step, ...]] = {}
+    for name, kind in inputs.items():
+        if isinstance(kind, Text):
+            found[name] = ("trim", Transform(map={"a: b": "#", "no": "true"}))
+        elif isinstance(kind, Number | Integer):
+            found[name] = ("comma", Transform(when_above=1e5, divide_by=100.0))
+    return found
 
 
 @st.composite
@@ -271,6 +292,7 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
             features=draw(st.none() | st.integers(1, 99)),
             depends_on=draw(st.sampled_from([{}, {"numpy": ">=2.1,<3"}])),
         ),
+        repair=repairs(inputs) if draw(flags) else {},
         judge=draw(judges(output)),
         serve=Serve(join=draw(flags), deadline=draw(st.sampled_from(["10s", "2 minutes"]))),
         assets=draw(assets(output)),
