@@ -117,3 +117,10 @@ def test_two_neighbours_of_32_bits_are_told_apart():
     )
     assert (scores >= np.float32(found.chosen)).tolist() == [False, True]
     assert found.reached.precision == 1.0
+
+
+def test_answering_nobody_may_be_the_cheapest():
+    """S23: where the second class is rarely right and dear when wrong."""
+    rule = ThresholdRule(false_positive_costs=100, false_negative_costs=1)
+    found = choose(rule, np.array([0.2, 0.9]), np.array([True, False]))
+    assert (found.chosen, found.reached.recall, found.reached.cost) == (1.0, 0.0, 0.5)

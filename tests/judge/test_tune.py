@@ -134,3 +134,12 @@ def test_the_curve_fits_a_terminal():
     low, high = wilson(found.curve[-1].wrong, 5000, 1.959963984540054)
     assert found.interval == pytest.approx((low, high), abs=1e-5)
     assert plot(()) == []
+
+
+def test_a_cost_that_nobody_knows_is_asked_about_in_a_replay_too():
+    """S18: as judgement does it, where there is a bar at all."""
+    found = History(
+        sure=np.array([0.9, 0.9]), right=np.array([True, True]), amounts=np.array([np.nan, 1.0])
+    )
+    assert (under(found, Bars(ask_above=5)).asked, under(found, Bars()).asked) == (1, 0)
+    assert under(found, Bars(decline_above=5)).withheld == 1
