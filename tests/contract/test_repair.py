@@ -85,6 +85,14 @@ def test_a_word_between_two_known_ones_stays_as_it_is() -> None:
     assert nearest("batz", ("bats", "cats"), 2) == "bats"
 
 
+def test_a_known_word_is_never_changed() -> None:
+    """S38: even where a transform could."""
+    text = "model: m\ninputs: {a: {type: category, values: [' x', x, X]}}\noutput: {type: number}\n"
+    of = loads_contract(text + "repair: {a: [trim, {spelling: 1}]}\n", "c.yaml")
+    for word in (" x", "x", "X"):
+        assert Repairer(of).rows([{"a": word}]) == ([{"a": word}], ())
+
+
 def test_columns_and_matrices_are_repaired_as_rows_are() -> None:
     """S38: whatever the door; what was sent is told row by row, and nothing else is touched."""
     columns = {

@@ -84,6 +84,10 @@ def test_a_version_that_stands_in_is_held_to_its_own_judgement_and_to_ours() -> 
     found = judged(of, case(of, {"x": np.array([1.0])}, np.array([99.0])), large)
     assert (record(found), found.said.tolist()) == ([(2, 0, "7")], [7.0])
     assert "fallback 1, fraud-lite: the output is 11, expected a number" in found.reasons[0]
+    assert found.judged["withheld_by"].tolist() == ["sense"], "what was first stays known"
+    of = contract(ours, "{fallback: [fraud-lite, {say: Later.}]}")
+    found = judged(of, case(of, {"x": np.array([1.0])}, np.array([99.0])), large)
+    assert (record(found), found.said.tolist()) == ([(2, 0, None)], [99.0]), "it leaves no trace"
 
 
 def test_a_step_that_is_not_here_falls_on_and_is_counted() -> None:
