@@ -84,6 +84,7 @@ def ask_child(
     answer: type[T],
     within: TrialLimits,
     max_bytes: int = _ANSWER_MAX_BYTES,
+    what: str = "the bundle",
 ) -> T:
     """What a module of ours, run as a child, made of its arguments; `InvalidBundle` in words when
     it refused, failed, hung or died."""
@@ -124,7 +125,7 @@ def ask_child(
             status = child.wait()
         noise.seek(max(0, noise.seek(0, os.SEEK_END) - _NOISE_SHOWN))
         said = noise.read().decode("utf-8", "replace").strip()
-    return _believe(heard, answer, status, said, within)
+    return _believe(heard, answer, (status, said, what), within)
 
 
 def _environment() -> dict[str, str]:
@@ -154,11 +155,14 @@ def _listen(reading: int, seconds: float, max_bytes: int) -> _Heard:
     return _Heard(data, too_late=False)
 
 
-def _believe(heard: _Heard, answer: type[T], status: int, said: str, within: TrialLimits) -> T:
+def _believe(
+    heard: _Heard, answer: type[T], ended: tuple[int, str, str], within: TrialLimits
+) -> T:
+    status, said, what = ended
     noise = f"; it said: {said}" if said else ""
     if heard.too_late or status == -signal.SIGXCPU:
         raise InvalidBundle(
-            "the bundle did not finish its first run in time and was ended" + noise,
+            f"{what} did not finish its first run in time and was ended" + noise,
             rule="trial time",
             expected=f"at most {within.seconds:g} seconds",
         )
@@ -167,14 +171,14 @@ def _believe(heard: _Heard, answer: type[T], status: int, said: str, within: Tri
     except msgspec.MsgspecError:
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         raise InvalidBundle(
-            f"the bundle ended the process that tried it out ({how})" + noise,
+            f"{what} ended the process that tried it out ({how})" + noise,
             rule="trial",
             got=how,
             expected="a model that loads and answers",
         ) from None
     if told.result is not None:
         return told.result
-    no = told.refusal or _Refusal(error="the bundle could not be tried out")
+    no = told.refusal or _Refusal(error=f"{what} could not be tried out")
     raise InvalidBundle(no.error, field=no.field, rule=no.rule, got=no.got, expected=no.expected)
 
 

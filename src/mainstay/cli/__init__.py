@@ -23,6 +23,7 @@ _COMMANDS = {
     "status": "mainstay.cli.status:status",
     "watch": "mainstay.cli.watching:watch",
     "judge": "mainstay.cli.judging:judge",
+    "safeguard": "mainstay.cli.safeguarding:safeguard",
     "held": "mainstay.cli.holding:held",
     "undo": "mainstay.cli.feedback:undo",
     "reports": "mainstay.cli.feedback:reports",

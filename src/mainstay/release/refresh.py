@@ -58,7 +58,7 @@ def labelled(query: Query, contract: Contract, since_ns: int, until_ns: int) -> 
             expected="a model that answers with classes or with a number",
         )
     rows, left_out = _read(query, contract, since_ns, until_ns)
-    truths = [_truth(contract, body) for body in rows.column("body").to_pylist()]
+    truths = [truth_of(contract, body) for body in rows.column("body").to_pylist()]
     known = [place for place, truth in enumerate(truths) if truth is not None]
     left_out[UNKNOWN] += len(truths) - len(known)
     if len(known) < ROWS_MIN:
@@ -125,7 +125,7 @@ def _quoted(text: str, mark: str = "'") -> str:
     return mark + text.replace(mark, 2 * mark) + mark
 
 
-def _truth(contract: Contract, body: str) -> float | int | None:
+def truth_of(contract: Contract, body: str) -> float | int | None:
     """An outcome as a label: the place of the class, or the number; nothing where it is neither."""
     label: Any = msgspec.json.decode(body).get("label")
     output = contract.output
