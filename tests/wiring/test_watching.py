@@ -14,9 +14,10 @@ from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.serve.pipeline import layout_of
 from mainstay.watch.gather.model import STRETCH_MS
 from mainstay.watch.monitors.columns import GRACE_MS
+from mainstay.wiring.packing import pack
 from mainstay.wiring.watching import Watching
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import MODEL, mainstay, pack_model
+from tests.servers.mainstay import CONTRACT, MODEL, mainstay, onnx_model
 
 
 class Shop:
@@ -24,7 +25,12 @@ class Shop:
 
     def __init__(self, folder: Path, clock: ManualClock) -> None:
         self.folder = folder
-        pack_model(folder)
+        contract = folder.parent / f"{MODEL}.yaml"
+        contract.write_text(CONTRACT)
+        pack(
+            MODEL, model=onnx_model(), confidence=np.random.default_rng(7).normal(0, 1, (2000, 3)),
+            contract=contract, workspace=folder, classes=("low", "high"), quiet=True,
+        )  # fmt: skip
         assert mainstay("deploy", MODEL, workspace=folder).returncode == 0
         self.clock = clock
         self.generator = np.random.default_rng(1)
@@ -48,7 +54,7 @@ class Shop:
         self.number += 1
         now_ms = self.clock.now_ns() // 1_000_000
         inputs = self.generator.normal(0, 1, (rows, 3)) + np.array([shift, 0, 0])
-        second = 1 / (1 + np.exp(-inputs.sum(axis=1)))
+        second = 1 / (1 + np.exp(-(inputs @ [1.0, 2.0, 3.0])))
         batch = DecisionBatch(
             fingerprint=self.route.fingerprint,
             route=self.route.epoch,

@@ -26,6 +26,7 @@ from mainstay.contract.model import (
     Output,
     Probability,
     Ranking,
+    VectorOutput,
     threshold_of,
 )
 
@@ -43,6 +44,17 @@ def width_of(output: Output) -> int | None:
             return len(output.items)
         case _:
             return output.length
+
+
+def output_names(output: Output) -> tuple[str, ...]:
+    """One name for each column of a raw output."""
+    if isinstance(output, Probability):
+        return output.classes
+    if isinstance(output, Ranking):
+        return output.items
+    if isinstance(output, VectorOutput):
+        return tuple(str(place) for place in range(output.length))
+    return ("label",) if isinstance(output, Label) else ("number",)
 
 
 def shaper(output: Output, part: ModelPart) -> Shaper:

@@ -38,6 +38,7 @@ from mainstay.bundle.metrics import METRICS, measure
 from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
 from mainstay.bundle.plain_model import PlainModel
+from mainstay.bundle.reference import REFERENCE_FILE, packed_reference
 from mainstay.bundle.rows import Asked, Extractor, ask, conform, read_rows
 from mainstay.bundle.seal import seal
 from mainstay.bundle.source import Carried, carry, check_lookups
@@ -52,6 +53,7 @@ from mainstay.contract.rules import model_name_faults
 from mainstay.contract.values import Checker
 from mainstay.contract.words import did_you_mean
 from mainstay.contract.write import write_contract
+from mainstay.summaries.reference import encode_reference
 
 CONFIDENCE_ROWS_MAX: Final = 20_000
 _EXAMPLES: Final = 5
@@ -334,6 +336,10 @@ class _Version:
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
         self.contract, judgement = weigh(self.contract, self.kept.raw, self.confidence)
+        given = {} if self.recipe.features is None else self.asked.given.columns
+        files[REFERENCE_FILE] = encode_reference(
+            packed_reference(self.contract, self.asked.inputs, given, self.kept.raw, judgement)
+        )
         label = self.confidence.label
         metrics = {} if label is None else measure(self.contract.output, self.kept.raw, label)
         roots = (*self.recipe.trained.libraries, "onnxruntime")

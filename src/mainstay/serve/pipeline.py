@@ -17,6 +17,7 @@ import numpy as np
 from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
+from mainstay.bundle.answers import output_names
 from mainstay.bundle.calibration import correction_for
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns, encode, rows_of, take
@@ -24,9 +25,6 @@ from mainstay.contract.model import (
     Label,
     NumberOutput,
     Output,
-    Probability,
-    Ranking,
-    VectorOutput,
 )
 from mainstay.contract.problems import Problem, refusal
 from mainstay.contract.repair import changes_by_row
@@ -288,17 +286,6 @@ def layout_of(loaded: Loaded, number: int) -> Layout:
         features=manifest.features,
         outputs=output_names(manifest.contract.output),
     )
-
-
-def output_names(output: Output) -> tuple[str, ...]:
-    """One name for each column of a raw output."""
-    if isinstance(output, Probability):
-        return output.classes
-    if isinstance(output, Ranking):
-        return output.items
-    if isinstance(output, VectorOutput):
-        return tuple(str(place) for place in range(output.length))
-    return ("label",) if isinstance(output, Label) else ("number",)
 
 
 def no_output(output: Output, rows: int) -> Column:

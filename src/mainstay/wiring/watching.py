@@ -8,6 +8,7 @@ from msgspec import structs
 
 from mainstay.base.errors import MainstayError
 from mainstay.base.ids import DecisionId
+from mainstay.bundle.reference import read_reference
 from mainstay.contract.model import Contract, FromLookup
 from mainstay.journal.model import Event
 from mainstay.summaries.reference import Reference
@@ -48,10 +49,19 @@ class BundleVersions:
 
     def reference(self, fingerprint: str) -> Reference | None:
         """What its columns looked like when it was made, or what its first decisions did."""
-        known = self._references.get(fingerprint) or self._summaries.reference(fingerprint)
-        if known is not None:
-            self._references[fingerprint] = known
+        known = self._references.get(fingerprint)
+        if known is None:
+            known = self._packed(fingerprint) or self._summaries.reference(fingerprint)
+            if known is not None:
+                self._references[fingerprint] = known
         return known
+
+    def _packed(self, fingerprint: str) -> Reference | None:
+        try:
+            unpacked = self._workspace.unpacked(fingerprint)
+            return read_reference(unpacked.folder, unpacked.manifest)
+        except MainstayError:
+            return None  # without its bundle, a version is held to its first decisions
 
     def slices(self, fingerprint: str) -> Sequence[str]:
         """The inputs by which its contract parts the data."""

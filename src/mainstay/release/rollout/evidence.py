@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 
 from mainstay.base.draws import draw
+from mainstay.bundle.answers import output_names
 from mainstay.contract.model import Contract, NumberOutput, Probability, Ranking, VectorOutput
 from mainstay.journal.model import STATUSES, Event, Wanted
 from mainstay.journal.port import News
@@ -36,7 +37,6 @@ from mainstay.release.rollout.model import Evidence, Plan, Rollout
 from mainstay.release.rollout.statistics import Pairs, Stratum, Tally
 from mainstay.serve.failures import Failed
 from mainstay.serve.mixture import unit_of
-from mainstay.serve.pipeline import output_names
 from mainstay.serve.routes.model import Route
 
 UNITS_MAX: Final = 1_000_000
