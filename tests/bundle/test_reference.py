@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mainstay import pack
 from mainstay.bundle.archive import unpack
+from mainstay.bundle.pack import pack
 from mainstay.bundle.reference import read_reference
 from mainstay.summaries.summary import summarise
 from mainstay.summaries.values import values_of
@@ -24,7 +24,7 @@ def test_it_has_every_column_by_the_name_the_journal_has(rows: pd.DataFrame, tmp
     """M4: inputs and outputs, and the same cells for whatever comes later."""
     model = LogisticRegression().fit(rows, rows.amount > 25)
     packed = pack("fraud", model=model, confidence=(rows, rows.amount > 25), into=tmp_path)
-    unpacked = unpack(Path(packed.file), tmp_path / "open")
+    unpacked = unpack(packed.file, tmp_path / "open")
     known = read_reference(unpacked.folder, packed.manifest)
     assert known is not None
     assert known.rows == 400
@@ -51,7 +51,7 @@ def test_features_are_in_it_where_they_are_not_the_inputs(rows: pd.DataFrame, tm
     packed = pack(
         "fraud", model=model, features=ratio, confidence=(rows, rows.amount > 25), into=tmp_path
     )
-    known = read_reference(unpack(Path(packed.file), tmp_path / "open").folder, packed.manifest)
+    known = read_reference(unpack(packed.file, tmp_path / "open").folder, packed.manifest)
     assert known is not None
     found = known.columns["feature_ratio"].summary.numbers.moments.mean
     assert found == pytest.approx(made.ratio.mean(), rel=1e-5)
