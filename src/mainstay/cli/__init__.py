@@ -28,6 +28,7 @@ _COMMANDS = {
     "undo": "mainstay.cli.feedback:undo",
     "reports": "mainstay.cli.feedback:reports",
     "engagement": "mainstay.cli.feedback:engagement",
+    "quarantine": "mainstay.cli.quarantining:quarantine",
     "replay": "mainstay.cli.journal:replay",
     "query": "mainstay.cli.journal:query",
     "key": "mainstay.cli.keys:key",
