@@ -88,14 +88,14 @@ def trained(folder: Path, name: str) -> Iterator[tuple[str, Scored]]:
         [pq.read_table(each) for each in files], promote_options="default"
     ).to_pydict()
     truth = np.unique(np.array([str(each) for each in table.pop(label)]), return_inverse=True)[1]
-    columns = [_numbers(values) for key, values in table.items() if key not in LEFT_OUT]
+    columns = [numbers(values) for key, values in table.items() if key not in LEFT_OUT]
     rows = np.column_stack(columns)
     mixed = np.random.default_rng(7).permutation(len(rows))
     cut = int(0.6 * len(rows))
     learn, rest = mixed[:cut], mixed[cut:]
     models = {
-        "boosted trees": _boosted(200, 0.05, 31),
-        "many trees": _boosted(600, 0.1, 63),
+        "boosted trees": boosted(200, 0.05, 31),
+        "many trees": boosted(600, 0.1, 63),
         "naive Bayes": GaussianNB(),
     }
     for kind, model in models.items():
@@ -106,7 +106,7 @@ def trained(folder: Path, name: str) -> Iterator[tuple[str, Scored]]:
         yield kind, Scored(name, model.predict_proba(fed[rest]), truth[rest])
 
 
-def _boosted(trees: int, rate: float, leaves: int) -> LGBMClassifier:
+def boosted(trees: int, rate: float, leaves: int) -> LGBMClassifier:
     return LGBMClassifier(
         n_estimators=trees,
         learning_rate=rate,
@@ -117,7 +117,7 @@ def _boosted(trees: int, rate: float, leaves: int) -> LGBMClassifier:
     )
 
 
-def _numbers(values: list[object]) -> Floats:
+def numbers(values: list[object]) -> Floats:
     if all(value is None or isinstance(value, (int, float)) for value in values):
         return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     places = np.unique(np.array([str(each) for each in values]), return_inverse=True)[1]

@@ -13,7 +13,9 @@ from mainstay.base.clock import ManualClock
 from mainstay.bundle.model import Manifest
 from mainstay.contract.columns import Column, Columns, rows_of
 from mainstay.contract.document import InvalidContractFile
+from mainstay.contract.load import loads_contract
 from mainstay.contract.model import Contract
+from mainstay.contract.write import write_contract
 from mainstay.judge.breaker import FAILURES_MAX
 from mainstay.judge.compile import compile_flow
 from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case, Means, Other
@@ -204,6 +206,8 @@ def test_nothing_above_the_bar_is_ever_answered(
 @pytest.mark.parametrize(
     ("written", "told"),
     [
+        ("by hand", "must be `auto`, or a set of named settings"),
+        ("{train: auto, version: 2}", "what is trained has another version"),
         ("{at_most: 1}", "judge.safeguard.at_most: is a probability, 0 or more and less than 1"),
         ("{model: fraud}", "a model cannot watch over itself"),
         ("{version: 0}", "versions are numbered from 1"),
@@ -231,3 +235,10 @@ def test_only_what_can_be_plainly_wrong_has_a_safeguard() -> None:
     named = FRAUD.replace("amount:", "said_answer:")
     with pytest.raises(InvalidContractFile, match="begins with 'said_'"):
         contract(named, "{safeguard: {}}")
+
+
+def test_auto_is_short_for_training_and_survives_being_written() -> None:
+    """S22: the file that is written loads back to the same contract."""
+    of = guarded("auto")
+    assert of == guarded("{train: auto}")
+    assert loads_contract(write_contract(of), "written.yaml") == of

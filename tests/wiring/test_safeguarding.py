@@ -16,7 +16,10 @@ from mainstay.journal.model import STATUSES
 from mainstay.judge.learning import LABELS_MIN, WRONG_MIN
 from mainstay.release.gate.run import Wish
 from mainstay.serve.pipeline import layout_of
+from mainstay.wiring.duties import duties_of
+from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.safeguarding import effect, logged, trained
+from mainstay.wiring.training import SafeguardKeeper
 from tests.servers.mainstay import CONTRACT, pack_model
 from tests.wiring.test_refreshing import Shop
 
@@ -53,11 +56,18 @@ def lived(shop: Shop, count: int, seed: int = 0, **changes: Any) -> list[str]:
     return made
 
 
-def test_it_learns_where_the_model_is_wrong_and_goes_live(shop: Shop) -> None:
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Result]:
+    """A workspace with a past, and what the command said."""
+    shop = Shop(tmp_path_factory.mktemp("taught") / "shop", written=GUARDED)
+    lived(shop, 1200)
+    return shop, command(shop, "train", "sums", "--json")
+
+
+def test_it_learns_where_the_model_is_wrong_and_goes_live(taught: tuple[Shop, Result]) -> None:
     """S22: what is wrong in one region is told from the rest, better than confidence tells it;
     the version is made for the one whose errors it learned, and passes the gate as any other."""
-    lived(shop, 1200)
-    told = command(shop, "train", "sums", "--json")
+    shop, told = taught
     assert told.exit_code == 0, told.output
     found = json.loads(told.stdout)
     learned = found["learned"]
@@ -144,11 +154,12 @@ def test_what_cannot_be_told_from_chance_is_no_safeguard(shop: Shop) -> None:
     assert "0.5 is chance" in found.learned.words
 
 
-def test_a_new_version_of_the_model_goes_live_without_its_safeguard(shop: Shop) -> None:
+def test_a_new_version_of_the_model_goes_live_without_its_safeguard(
+    taught: tuple[Shop, Result],
+) -> None:
     """S22 S13: what learned the errors of the old version keeps no new one from going live; going
     back brings it into its own again."""
-    lived(shop, 1200)
-    assert trained(shop.workspace, "sums", None, None, None).version is not None
+    shop, _ = taught
     pack_model(shop.workspace.places.root, bias=0.25, written=GUARDED)
     shop.workspace.deploy("sums", 2, "newer", wish=Wish(unsure=True, reason="a test has few rows"))
     guard = shop.workspace.chain.current("sums-safeguard")
@@ -166,3 +177,85 @@ def test_who_has_no_safeguard_is_told_so(shop: Shop, tmp_path: Path) -> None:
     assert "has no safeguard" in command(plain, "effect", "sums").stderr
     with pytest.raises(InvalidUsage, match="has no safeguard"):
         effect(plain.workspace, "sums", None, None)
+
+
+def auto(shop: Shop) -> tuple[SafeguardKeeper, list[str], Any]:
+    said: list[str] = []
+    route = shop.workspace.chain.current("sums")
+    assert route is not None
+    return SafeguardKeeper(shop.workspace, said.append), said, route
+
+
+def findings(shop: Shop) -> list[dict[str, Any]]:
+    table = shop.workspace.journal.query(
+        "SELECT body FROM events WHERE kind = 'finding' AND actor = 'keeper' ORDER BY id"
+    )
+    bodies = [json.loads(body) for body in table.column("body").to_pylist()]
+    return [body for body in bodies if body.get("check") == "safeguard"]
+
+
+def test_a_keeper_trains_when_there_is_enough_and_again_at_twice_as_many(tmp_path: Path) -> None:
+    """S22: `safeguard: auto`; each try once, and what came of it is an event."""
+    shop = Shop(tmp_path / "shop", written=CONTRACT + "judge: {safeguard: auto}\n")
+    keeper, said, route = auto(shop)
+    lived(shop, LABELS_MIN - 1)
+    keeper.look(route)
+    assert said == []
+    rows, _ = world(2)
+    made = shop.decide(rows)
+    shop.hear(["high" if row @ [1.0, 2.0, 3.0] > 0 else "low" for row in rows], made)
+    keeper.look(route)
+    keeper.look(route)
+    (words,) = said
+    assert words.startswith("Safeguard of sums v1: sums-safeguard v1 goes live; ")
+    assert SafeguardKeeper(shop.workspace, said.append).look(route) is None
+    lived(shop, LABELS_MIN, 5)
+    keeper.look(route)
+    assert len(said) == 1, "not yet twice as many, whichever keeper asks"
+    lived(shop, 2, 6)
+    SafeguardKeeper(shop.workspace, said.append).look(route)
+    assert len(said) == 2
+    found = findings(shop)
+    assert [each["check"] for each in found] == ["safeguard"] * 2
+    assert found[0]["verdict"] == "pass"
+    assert found[0]["figure"] > found[0]["compared"]
+    assert found[0]["samples"] == LABELS_MIN + 1
+
+
+def test_a_keeper_without_the_libraries_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S22: nothing is trained, the finding names what is missing, and serving goes on."""
+    shop = Shop(tmp_path / "shop", written=CONTRACT + "judge: {safeguard: auto}\n")
+    lived(shop, LABELS_MIN + 200)
+    said: list[str] = []
+    writer = OrderWriter(shop.workspace, shop.workspace.bring)
+    writer.look()
+    duties = duties_of(writer, lambda: shop.workspace, said.append)
+    (duty,) = (each for each in duties if each.name == "train safeguards")
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "lightgbm.py").write_text("raise ImportError('it is not here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(hidden))
+    duty.run()
+    duty.run()
+    (finding,) = findings(shop)
+    assert finding["verdict"] == "fail"
+    assert "needs the library 'lightgbm'" in finding["words"]
+    assert "pip install 'mainstay[pack]'" in finding["words"]
+    assert len(said) == 1
+    assert shop.workspace.chain.current("sums-safeguard") is None
+
+
+def test_only_contracts_that_say_so_are_trained_for(tmp_path: Path) -> None:
+    """S22: others are left alone by the duty, which reads each contract once."""
+    shop = Shop(tmp_path / "shop", written=GUARDED)
+    writer = OrderWriter(shop.workspace, shop.workspace.bring)
+    writer.look()
+    (route,) = writer.routes
+    assert not writer.trains_safeguard(route)
+    pack_model(shop.workspace.places.root, written=CONTRACT + "judge: {safeguard: auto}\n")
+    shop.workspace.deploy("sums", 2, "auto", wish=Wish(force=True, reason="a test"))
+    writer.look()
+    (route,) = writer.routes
+    assert writer.trains_safeguard(route)

@@ -50,6 +50,9 @@ def _named_faults(judge: Judge, safeguard: Safeguard, known: Known) -> Iterator[
             yield Fault(_AT, f"needs a `model`: {fault}")
     if safeguard.version is not None and safeguard.version < 1:
         yield Fault((*_AT, "version"), f"versions are numbered from 1; got {safeguard.version}")
+    if safeguard.version is not None and safeguard.train == "auto":
+        words = "is never asked: what is trained has another version; leave out one of the two"
+        yield Fault((*_AT, "train"), words)
     if known.model is not None:
         key = guard_of(known.model, safeguard).key
         if key in models_among(judge.fallback):

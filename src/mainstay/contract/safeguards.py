@@ -36,6 +36,9 @@ class Safeguard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     within: str = "100ms"
     """Longer is slow. After three failed or slow runs in a row the safeguard is left alone for a
     pause that doubles, and then tried again with one run."""
+    train: Literal["no", "auto"] = "no"
+    """With `auto` the keeper trains one as soon as enough outcomes are known, and again when there
+    are twice as many; each goes through the gate. `safeguard: auto` alone means this."""
     wrong_by: float | None = None
     """With an output of type number: an answer that is further from the truth is wrong."""
 

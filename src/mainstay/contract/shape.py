@@ -59,7 +59,16 @@ def infer_tags(value: Any) -> Iterator[Fault]:
             for name, entry in cast("dict[str, Any]", entries).items():
                 yield from _infer_tag(entry, tag, kinds, (part, name))
     judge: Any = cast("dict[str, Any]", value).get("judge")
-    chain: Any = cast("dict[str, Any]", judge).get("fallback") if isinstance(judge, dict) else None
+    if not isinstance(judge, dict):
+        return
+    judging = cast("dict[str, Any]", judge)
+    if judging.get("safeguard") == "auto":
+        judging["safeguard"] = {"train": "auto"}
+    elif isinstance(judging.get("safeguard"), str):
+        words = f"must be `auto`, or a set of named settings; got {describe(judging['safeguard'])}"
+        judging["safeguard"] = None
+        yield Fault(("judge", "safeguard"), words)
+    chain: Any = judging.get("fallback")
     if isinstance(chain, list):
         steps = cast("list[Any]", chain)
         for place, step in enumerate(steps):

@@ -43,6 +43,8 @@ WRONG_MIN: Final = 40
 """With fewer outcomes, or fewer wrong answers among them, there is nothing to learn from."""
 PART_MIN: Final = 5
 """So many wrong and right ones every part must have."""
+OUTCOMES: Final = "outcomes"
+"""The parameter on a card that says how many a safeguard was made of."""
 _LEARN, _CHOOSE = 0.6, 0.75
 _WORDS_MAX: Final = 200
 _SMOOTHING: Final = 20.0
@@ -134,7 +136,8 @@ def learn(task: Task, inputs: Columns, wrong: Flags) -> Learned:
         f"{made.kind}: AUC {auc:.3f} ({interval[0]:.3f} to {interval[1]:.3f}) for telling wrong "
         f"answers, on the newest {tested[1]:,} decisions, {tested[0]} of them wrong{plainly}"
     )
-    card = msgspec.structs.replace(task.card, notes=words)
+    learned = {"kind": made.kind, OUTCOMES: len(wrong)}
+    card = msgspec.structs.replace(task.card, notes=words, parameters=learned)
     packed = pack(
         task.contract.model,
         model=made.model,

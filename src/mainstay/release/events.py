@@ -97,6 +97,20 @@ class Events:
             body=body,
         )
 
+    def noticed(self, version: Version, actor: str, finding: Finding) -> Event:
+        """Something was found about a version that somebody should know."""
+        now_ns = self._clock.now_ns()
+        return Event(
+            id=self._new_id(),
+            kind="finding",
+            time_ns=now_ns,
+            known_ns=now_ns,
+            model=version.model,
+            actor=actor,
+            subject=version.fingerprint,
+            body=structs.asdict(finding),
+        )
+
     def finding(self, rollout_of: Plan, finding: Finding) -> Event:
         """A look at a rollout found what somebody should act on."""
         now_ns = self._clock.now_ns()

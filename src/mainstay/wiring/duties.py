@@ -31,6 +31,7 @@ SEAL_EVERY_SECONDS = 2.0
 UNDO_EVERY_SECONDS = 0.5
 TIDY_EVERY_SECONDS = 600.0
 HELD_EVERY_SECONDS = 10.0
+SAFEGUARDS_EVERY_SECONDS = 600.0
 WATCH_EVERY_SECONDS = 10.0
 _WATCH_TIDY_EVERY = 360
 """Every so many looks, what is long over is made shorter: about once an hour."""
@@ -78,6 +79,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("watch", WATCH_EVERY_SECONDS, _watching(late), gently=True),
+        Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
@@ -139,6 +141,22 @@ def _watching(late: Open) -> Callable[[], None]:
 
             looks.append(tick)
         looks[0]()
+
+    return look
+
+
+def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
+    keepers: list[Callable[[Route], None]] = []
+
+    def look() -> None:
+        for route in writer.routes:
+            if not writer.trains_safeguard(route):
+                continue
+            if not keepers:
+                from mainstay.wiring.training import SafeguardKeeper
+
+                keepers.append(SafeguardKeeper(late(), say).look)
+            keepers[0](route)
 
     return look
 

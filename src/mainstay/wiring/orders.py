@@ -30,6 +30,7 @@ _KEPT_NS = 3600 * 1_000_000_000
 """So long after its last use a version is kept: somebody may be about to deploy it."""
 _FINGERPRINT_LENGTH = 64
 
+
 class _Judge(msgspec.Struct, frozen=True):
     fallback: tuple[FallbackStep, ...] = ()
     safeguard: Safeguard | None = None
@@ -67,7 +68,8 @@ class OrderWriter:
         self._stamp: Stamp | None = None
         self._known = False
         self._versions: dict[tuple[str, int], StandIn] = {}
-        self._read_steps: dict[str, dict[str, FallbackModel]] = {}
+        self._contracts: dict[str, _Contract] = {}
+        """By folder, each read once."""
         self._start_from_last()
 
     def _start_from_last(self) -> None:
@@ -84,6 +86,13 @@ class OrderWriter:
     def routes(self) -> list[Route]:
         """What is in force on this machine."""
         return [order.route for order in self._orders.values()]
+
+    def trains_safeguard(self, route: Route) -> bool:
+        """Whether the keeper is to train a safeguard for what is in force."""
+        order = self._orders.get(route.model)
+        folder = None if order is None else order.folders.get(route.fingerprint)
+        safeguard = None if folder is None else self._contract(folder).judge.safeguard
+        return safeguard is not None and safeguard.train == "auto"
 
     def first(self) -> None:
         """Look once, whatever comes of it: where the database is away, what was in force last is
@@ -172,14 +181,16 @@ class OrderWriter:
         return known
 
     def _steps(self, folder: str) -> dict[str, FallbackModel]:
-        """The models that a version asks beside itself, read from its folder once."""
-        known = self._read_steps.get(folder)
+        """The models that a version asks beside itself."""
+        contract = self._contract(folder)
+        judge = contract.judge
+        return models_beside(contract.model, judge.fallback, judge.safeguard)
+
+    def _contract(self, folder: str) -> _Contract:
+        known = self._contracts.get(folder)
         if known is None:
             data = (Path(folder) / MANIFEST_FILE).read_bytes()
-            contract = msgspec.json.decode(data, type=_Manifest).contract
-            judge = contract.judge
-            known = models_beside(contract.model, judge.fallback, judge.safeguard)
-            self._read_steps[folder] = known
+            known = self._contracts[folder] = msgspec.json.decode(data, type=_Manifest).contract
         return known
 
     def _folder(self, fingerprint: str, before: Mapping[str, str]) -> str:

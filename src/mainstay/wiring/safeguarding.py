@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.bundle.answers import output_names
 from mainstay.bundle.assets import Examples, encode_examples
 from mainstay.bundle.calibration import confidence
 from mainstay.bundle.child import TrialLimits, ask_child
@@ -27,7 +28,7 @@ from mainstay.contract.load import load_contract
 from mainstay.contract.model import Assets, Contract, Label, NumberOutput, Output, Probability
 from mainstay.contract.safeguards import RIGHT_OR_WRONG, Safeguard, guard_of
 from mainstay.judge.effect import Effect, Guarded, effect_of
-from mainstay.judge.learning import Learned, Task, too_few
+from mainstay.judge.learning import OUTCOMES, Learned, Task, too_few
 from mainstay.judge.safeguard import RISK, unfit_guard
 from mainstay.judge.said import asked_kinds, offered, sayer, wrong_answers
 from mainstay.judge.sense import Sense
@@ -35,7 +36,6 @@ from mainstay.release.gate.habits import column_of
 from mainstay.release.gate.rows import fit
 from mainstay.release.gate.run import Wish
 from mainstay.release.refresh import truth_of
-from mainstay.bundle.answers import output_names
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.workspace import Workspace
 
@@ -160,6 +160,24 @@ def contract_of_guard(workspace: Workspace, main: Contract) -> Contract:
     return made
 
 
+def outcomes_known(workspace: Workspace, version: Version) -> int:
+    """How many answers of a version could be learned from, at most."""
+    table = workspace.journal.query(
+        "SELECT count(DISTINCT decisions.id) AS known FROM decisions"  # noqa: S608  # because names are quoted
+        " JOIN events ON events.subject = decisions.id"
+        f" WHERE {_heard(version)} AND {_told(version)}"
+    )
+    return int(table.column("known").to_pylist()[0])
+
+
+def outcomes_learned(workspace: Workspace, version: Version, guard: str) -> int:
+    """How many the newest safeguard that was made for a version was made of."""
+    for made in reversed(workspace.registry.versions(guard)):
+        if made.card.upstream.get(version.model) in _marks(version):
+            return int(made.card.parameters.get(OUTCOMES, 0))
+    return 0
+
+
 def effect(
     workspace: Workspace, model: str, number: int | None, since_ns: int | None
 ) -> tuple[Version, Effect]:
@@ -207,22 +225,35 @@ def logged(workspace: Workspace, model: str, number: int | None, since_ns: int |
 
 def _table(workspace: Workspace, version: Version, contract: Contract, since_ns: int) -> Any:
     """The newest decisions with an outcome, oldest first."""
-    marks = [version.fingerprint]
-    if version.card.confidence is not None:
-        marks.append(version.card.confidence.of)
     own = [_column(contract, name) for name, _ in asked_kinds(contract).values()]
     outputs = [f"output_{name}" for name in output_names(contract.output)]
     wanted = ", ".join(map(_quoted, ("id", "time", f"judged_{RISK}", *outputs, *own)))
     sql = (
         f"SELECT COLUMNS(lambda c: c IN ({wanted})), heard.bodies AS heard FROM decisions JOIN"  # noqa: S608  # because names are quoted and the rest are numbers
         " (SELECT subject, list(body ORDER BY known_ns, id) AS bodies FROM events"
-        f" WHERE kind = 'outcome' AND model = {_quoted(version.model)}"
-        """ AND body LIKE '%"label":%' GROUP BY subject) AS heard ON heard.subject = decisions.id"""
-        f" WHERE fingerprint IN ({', '.join(map(_quoted, marks))})"
-        " AND arm NOT IN ('shadow', 'held_out') AND status <> 'held'"
-        f" AND epoch_ns(time) >= {since_ns} ORDER BY decisions.id DESC LIMIT {DECISIONS_MAX}"
+        f" WHERE {_heard(version)} GROUP BY subject) AS heard ON heard.subject = decisions.id"
+        f" WHERE {_told(version)} AND epoch_ns(time) >= {since_ns}"
+        f" ORDER BY decisions.id DESC LIMIT {DECISIONS_MAX}"
     )
     return workspace.journal.query(sql)
+
+
+def _marks(version: Version) -> list[str]:
+    """The fingerprints whose model this is."""
+    refreshed = version.card.confidence
+    return [version.fingerprint, *([] if refreshed is None else [refreshed.of])]
+
+
+def _heard(version: Version) -> str:
+    """Which events are outcomes of a model's answers."""
+    said = """body LIKE '%"label":%'"""
+    return f"events.kind = 'outcome' AND events.model = {_quoted(version.model)} AND {said}"
+
+
+def _told(version: Version) -> str:
+    """Which decisions are examples of a version's answers."""
+    marks = ", ".join(map(_quoted, _marks(version)))
+    return f"fingerprint IN ({marks}) AND arm NOT IN ('shadow', 'held_out') AND status <> 'held'"
 
 
 def _column(contract: Contract, name: str) -> str:

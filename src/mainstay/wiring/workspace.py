@@ -389,6 +389,11 @@ class Workspace(Stores):
         with suppress(MainstayError), self._telling() as (events, record):
             record(events.finding(rollout.plan, finding))
 
+    def notice(self, version: Version, actor: str, finding: Finding) -> None:
+        """Tell the journal what was found about a version."""
+        with self._telling() as (events, record):
+            record(events.noticed(version, actor, finding))
+
     @contextmanager
     def _telling(self) -> Generator[tuple[Events, Record]]:
         """A spool of this process for a few events, closed and so on disk at the end."""
