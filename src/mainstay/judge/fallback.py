@@ -41,7 +41,6 @@ from mainstay.judge.standby import Standby
 STEP: Final = "fallback_step"
 VERSION: Final = "fallback_version"
 ANSWER: Final = "fallback_answer"
-_BLANKS_KEPT: Final = 256
 
 _encode = msgspec.json.Encoder().encode
 
@@ -78,7 +77,6 @@ class FallbackStage:
         what each step says."""
         self._sense = Sense(contract)
         self._again = tuple(again)
-        self._blanks: dict[int, Columns] = {}
         self._steps: list[tuple[str, Step]] = []
         self._words: dict[int, str] = {}
         for place, step in enumerate(contract.judge.fallback):
@@ -96,14 +94,12 @@ class FallbackStage:
     def __call__(self, case: Case) -> None:
         """Answer what was declined, as far as there is something to say."""
         if case.taken_by is None:  # the usual case: nothing was taken back
-            case.judged.update(self._blank(case.rows))
             return
         open_rows = case.statuses == DECLINED
         if case.final is not None:
             open_rows &= ~case.final
         left = np.flatnonzero(open_rows)
         if not len(left):
-            case.judged.update(self._blank(case.rows))
             return
         record = _Record(case.rows)
         for place, (name, step) in enumerate(self._steps):
@@ -168,15 +164,6 @@ class FallbackStage:
         for row in refused:
             del case.shown[row]
         return refused
-
-    def _blank(self, rows: int) -> Columns:
-        """The columns of a run in which nothing fell back: always there, made once."""
-        blank = self._blanks.get(rows)
-        if blank is None:
-            blank = _Record(rows).columns()
-            if rows <= _BLANKS_KEPT:
-                self._blanks[rows] = blank
-        return blank
 
 
 class _Record:

@@ -20,7 +20,6 @@ from mainstay.judge.model import ANSWERED, DECLINED, Case, Mask, Stage
 from mainstay.judge.sense import Sense
 
 WITHHELD_BY: Final = "withheld_by"
-_BLANKS_KEPT: Final = 256
 
 
 class SenseStage:
@@ -51,7 +50,8 @@ class Flow:
         self._last = tuple(last)
         stages = [*first, *([] if fallback is None else [fallback]), *last]
         self._names: tuple[str, ...] = ("model", *map(_name_of, stages))
-        self._takers = Takers(self._names) if len(stages) > 1 else None
+        self._words = np.array(self._names, dtype=object)
+        self._more_than_sense = len(stages) > 1
 
     @property
     def falls_back(self) -> bool:
@@ -80,8 +80,8 @@ class Flow:
             _pass(stage, case)
         if case.taken_by is not None:
             self._count(case, case.taken_by)
-        if self._takers is not None:
-            case.judged[WITHHELD_BY] = self._takers.of(case)
+            if self._more_than_sense:
+                case.judged[WITHHELD_BY] = self._takers(case, case.taken_by)
 
     @staticmethod
     def _fall_back(fallback: Stage, case: Case) -> None:
@@ -95,6 +95,12 @@ class Flow:
         _pass(fallback, case)
         case.taken_by[declined] = before
 
+    def _takers(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> Column:
+        """Which check took back what: names for those rows, nothing elsewhere."""
+        column: Column = self._words[taken_by]  # a copy
+        column[case.statuses == ANSWERED] = None
+        return column
+
     def _count(self, case: Case, taken_by: npt.NDArray[np.uint8]) -> None:
         """How many rows have which status that is not `answered`, because of which stage."""
         statuses: list[int] = np.unique(case.statuses).tolist()
@@ -105,27 +111,6 @@ class Flow:
             for place in places:
                 rows = int(np.count_nonzero((case.statuses == status) & (taken_by == place)))
                 case.count("withheld", STATUSES[status], self._names[place], by=rows)
-
-
-class Takers:
-    """The column that says which check took back what."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = np.array(names, dtype=object)
-        self._blanks: dict[int, Column] = {}
-
-    def of(self, case: Case) -> Column:
-        """Names for what was taken back, nothing elsewhere; shared where nothing was."""
-        if case.taken_by is None:
-            blank = self._blanks.get(case.rows)
-            if blank is None:
-                blank = np.full(case.rows, None, dtype=object)
-                if case.rows <= _BLANKS_KEPT:
-                    self._blanks[case.rows] = blank
-            return blank
-        column: Column = self._names[case.taken_by]  # a copy
-        column[case.statuses == ANSWERED] = None
-        return column
 
 
 def _name_of(stage: Stage) -> str:

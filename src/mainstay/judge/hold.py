@@ -33,9 +33,23 @@ _MEAN: Final = "hold_mean"
 _SD: Final = "hold_sd"
 _BUCKETS: Final = 30
 _ALL: Final = "all"
+_NEW: Final = 0.01
+"""Mean and sd are worked out anew when there are this much more numbers, or after a moment."""
+_HOLDS_NS: Final = 100_000_000
+_KNOWN_MAX: Final = 1000
 _ROUNDING: Final = 1e-12
 """By how much of itself a mean may be off."""
 Of = Literal["model", "fallback"]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was usual a moment ago."""
+
+    found: tuple[int, float, float]
+    left: int
+    """How many more numbers change next to nothing."""
+    until_ns: int
 
 
 class Usual:
@@ -48,20 +62,31 @@ class Usual:
         mark = blake2b(what.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
         self._name = f"hold {contract.model} {mark} {hold.by} {self._bucket_ns}"
         means.tally.declare(self._name, self._bucket_ns, _BUCKETS + 2, WIDTH)
+        self._known: dict[str, _Known] = {}
 
     def of(self, key: str, now_ns: int) -> tuple[int, float, float]:
         """How many numbers there are, their mean and sd; never less than the mean is rounded by,
         so that a number which is always the same is not unusual."""
+        known = self._known.get(key)
+        if known is not None and known.left > 0 and now_ns < known.until_ns:
+            return known.found
         sums = self._tally.read(self._name, key, now_ns - self.over_ns, now_ns)
         mean, sd = mean_and_sd(sums)
         least = _ROUNDING * abs(mean)
-        return int(sums[0]), mean, max(sd, least)
+        found = int(sums[0]), mean, max(sd, least)
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[key] = _Known(found, int(sums[0] * _NEW), now_ns + _HOLDS_NS)
+        return found
 
     def add(self, key: str, values: Column, now_ns: int) -> None:
         """Count numbers that were told."""
         sums = sums_of(values)
         if sums[0]:
             self._tally.add(self._name, key, sums, now_ns)
+            known = self._known.get(key)
+            if known is not None:
+                known.left -= int(sums[0])
 
     def counted(self, key: str) -> Counted:
         """Where a number of a group counts."""
@@ -105,6 +130,9 @@ class HoldStage:
         for bar in (self._above, self._below):
             if isinstance(bar, Expression):
                 looks |= bar.names
+        self._of_usual = looks <= {MEAN, SD} and not hold.by
+        self._before: Found | None = None
+        self._limits_before: tuple[Any, Any] = (None, None)
         self._usual = None
         if looks & {MEAN, SD}:
             self._usual = Usual(contract, hold, self._what, means)
@@ -119,7 +147,7 @@ class HoldStage:
         value = self._value(others, case.rows)
         groups = self._groups(case) if looks else None
         found = self._found(rows, groups, case.time_ns) if looks else _NOTHING
-        self._note(case, rows, value, found)
+        self._note(case, rows, {VALUE: value})
         if not looks:
             return
         above, below = self._limits(others, found)
@@ -130,6 +158,8 @@ class HoldStage:
         if self._usual is not None:
             good &= found.count >= self._hold.least
         if not (good | ~rows).all():
+            mean, sd = (np.broadcast_to(each, case.rows) for each in (found.mean, found.sd))
+            self._note(case, rows, {_MEAN: mean, _SD: sd})
             rows = self._take_some(case, rows & ~good, rows, (value, above, below), groups, found)
         self._count(case, rows, value, groups)
 
@@ -148,12 +178,8 @@ class HoldStage:
         count, mean, sd = np.array([known.get(group, nothing) for group in groups]).T
         return Found(count, mean, sd, by_row=True)
 
-    def _note(self, case: Case, rows: Mask, value: Column, found: Found) -> None:
-        """Record what was measured: always the same columns."""
-        mean, sd = found.mean, found.sd
-        if not found.by_row:
-            mean, sd = np.full(case.rows, mean), np.full(case.rows, sd)
-        measured: Columns = {VALUE: value, _MEAN: mean, _SD: sd}
+    def _note(self, case: Case, rows: Mask, measured: Columns) -> None:
+        """Record what was measured; what was usual only where something was not."""
         if self._of == "fallback":
             # Of a model that was not asked, nothing was measured before.
             nothing = np.full(case.rows, np.nan)
@@ -168,13 +194,18 @@ class HoldStage:
 
     def _limits(self, others: Values, found: Found) -> tuple[Any, Any]:
         """What is above the first or below the second is held; None where there is no bar."""
+        if self._of_usual and found == self._before:
+            return self._limits_before
 
         def values(name: str) -> Column:
             if name == MEAN:
                 return np.asarray(found.mean)
             return np.asarray(found.sd) if name == SD else others(name)
 
-        return _limit(self._above, values), _limit(self._below, values)
+        limits = _limit(self._above, values), _limit(self._below, values)
+        if self._of_usual and not found.by_row:
+            self._before, self._limits_before = found, limits
+        return limits
 
     def _take_some(
         self,
@@ -272,7 +303,7 @@ class HoldStage:
         if usual is None:
             return
         if groups is None:
-            usual.add(_ALL, value[told], case.time_ns)
+            usual.add(_ALL, value if told.all() else value[told], case.time_ns)
             return
         places: dict[str, list[int]] = {}
         for row in np.flatnonzero(told).tolist():

@@ -48,7 +48,7 @@ class InvalidExpression(InvalidContract):
 class Expression:
     """A rule or a formula, ready to look at columns."""
 
-    __slots__ = ("_run", "kind", "names", "text")
+    __slots__ = ("_plain", "_run", "kind", "names", "text")
 
     def __init__(self, text: str, names: frozenset[str], kind: Sort, run: Run) -> None:
         self.text = text
@@ -56,13 +56,17 @@ class Expression:
         """What it looks at."""
         self.kind: Sort = kind
         self._run = run
+        self._plain = text.strip() in names
 
     def __call__(self, values: Values, rows: int | None = None) -> Column:
         """The value for every row; never raises for data. A number is NaN, a text None and a
         truth not true where something it needs is missing. `rows` makes a column of what looks at
         no column, which otherwise has no dimension."""
-        with np.errstate(all="ignore"):
+        if self._plain:  # a name alone computes nothing that could go wrong
             found: Any = self._run(values)
+        else:
+            with np.errstate(all="ignore"):
+                found = self._run(values)
         column: Column = np.asarray(found[0] if self.kind == "boolean" else found)
         if rows is not None and column.ndim == 0:
             return np.full(rows, column[()], dtype=column.dtype)
