@@ -14,6 +14,9 @@ from mainstay.judge import learning
 from mainstay.judge.effect import Guarded, effect_of
 from mainstay.judge.learning import LABELS_MIN, PART_MIN, WRONG_MIN, area, fit, parts_of, too_few
 
+ODD = ["'\"); raise SystemExit#", "\n\\\x00", "\ud800{}"]
+"""Words that would be code, or no text, where somebody wrote them down carelessly."""
+
 
 def history(count: int = 1000, seed: int = 0) -> Guarded:
     """Risks that mean what they say, and a confidence that means little."""
@@ -102,6 +105,7 @@ def test_every_kind_of_value_becomes_a_number_and_missing_ones_stay_missing(tmp_
     words = random.choice(["often", "seldom"], rows).astype(object)
     kinds = {
         "word": Category(values=("often", "seldom"), others=True),
+        "odd": Category(values=tuple(ODD)),
         "text": Text(optional=True),
         "at": Timestamp(optional=True),
         "flag": Boolean(),
@@ -111,6 +115,7 @@ def test_every_kind_of_value_becomes_a_number_and_missing_ones_stay_missing(tmp_
     }
     inputs = {
         "word": words,
+        "odd": random.choice(ODD, rows).astype(object),
         "text": np.array(["abc"] * rows, dtype=object),
         "at": np.datetime64("2026-11-20T06:30", "us") + np.arange(rows) * np.timedelta64(1, "D"),
         "flag": random.random(rows) < 0.5,
@@ -124,6 +129,7 @@ def test_every_kind_of_value_becomes_a_number_and_missing_ones_stay_missing(tmp_
     assert auc > 0.7
     odd = {
         "word": np.array(["often", "seldom", "never", None], dtype=object),
+        "odd": np.array([*ODD, None], dtype=object),
         "text": np.array(["", "ab", None, "x"], dtype=object),
         "at": np.array(["2026-11-20T06:30", "2026-11-21T12:00", "NaT", "NaT"], "datetime64[us]"),
         "flag": np.array([True, False, True, False]),
@@ -133,12 +139,12 @@ def test_every_kind_of_value_becomes_a_number_and_missing_ones_stay_missing(tmp_
     }
     shown = made.module.extract(odd)
     assert shown.dtype == np.float32
-    assert shown.shape == (4, 10)
+    assert shown.shape == (4, 11)
     assert not np.isinf(shown).any()
     often, seldom, never, nothing = shown[:, 0].tolist()
     assert often > never == nothing > seldom
-    assert shown[0, 2:4].tolist() == [6.5, 4.0], "a Friday at half past six"
-    assert np.isnan(shown[2, [1, 2, 3, 5]]).all()
+    assert shown[0, 3:5].tolist() == [6.5, 4.0], "a Friday at half past six"
+    assert np.isnan(shown[2, [2, 3, 4, 6]]).all()
     assert np.isfinite(made.risk(odd)).all()
 
 

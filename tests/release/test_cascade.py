@@ -48,6 +48,13 @@ def node(
     )
 
 
+def guard(number: int, of: int) -> Node:
+    """A version that watches over one of the embedder's."""
+    classes = Probability(classes=("right", "wrong"))
+    shown: dict[str, Input] = {"said_number": Number()}
+    return node("guard", number, takes=shown, pins={"embedder": of}, output=classes)
+
+
 def small(space: str | None = "small") -> dict[str, Input]:
     return {"v": Vector(length=4, space=space, from_model="embedder")}
 
@@ -77,6 +84,24 @@ def test_what_fits_stays_and_what_is_unrelated_is_not_looked_at():
     assert moves(found) == ["embedder v2"]
     assert found.kept == (ranker,)
     assert not found.findings
+
+
+def test_a_safeguard_of_the_old_version_keeps_no_new_one_back():
+    """S22: nobody has learned the new one's errors yet; who goes back has the old one's again, and
+    whatever else was made for the old version still breaks."""
+    old, new = guard(1, of=1), guard(2, of=2)
+    found = planned(node("embedder", 2), [node("embedder"), old]).check()
+    assert moves(found) == ["embedder v2"]
+    assert not found.kept
+    found = planned(node("embedder", 2), [node("embedder"), old], [new]).check()
+    assert moves(found) == ["embedder v2", "guard v2"]
+    found = planned(node("embedder"), [node("embedder", 2), new], [old], newer=False).check()
+    assert moves(found) == ["embedder v1", "guard v1"]
+    ranker = node("ranker", pins={"embedder": 1})
+    with pytest.raises(Breaks):
+        planned(node("embedder", 2), [node("embedder"), old, ranker]).check()
+    with pytest.raises(Breaks):
+        planned(new, [node("embedder"), old]).check()
 
 
 def test_a_version_made_for_the_old_one_breaks_and_says_what_to_do():

@@ -29,6 +29,9 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("src/mainstay/cli/packing.py", "exec_module"): (
         "runs the training code that the person who packs named on the command line"
     ),
+    ("src/mainstay/judge/learning.py", "exec_module"): (
+        "runs feature code of ours, with a plan of plain literals in it, in a process that trains"
+    ),
 }
 """(file, name) to the reason why this one file may use this one name of the two sets above."""
 

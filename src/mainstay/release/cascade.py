@@ -30,7 +30,7 @@ from mainstay.contract.model import (
     VectorOutput,
     kinds_from_models,
 )
-from mainstay.contract.safeguards import guard_of
+from mainstay.contract.safeguards import RIGHT_OR_WRONG, SAID
 from mainstay.contract.words import one_of
 
 TRAINING_LOOP = "training loop"
@@ -129,7 +129,7 @@ def plan(candidate: Node, in_force: Nodes, known: Known, *, newer: bool = True) 
             break
         node = state[wrong]
         found = None if wrong in moved else _replacement(node, state, moved, known, newer=newer)
-        if found is None and node is not candidate and _only_watches(node, state, moved):
+        if found is None and node is not candidate and _only_watches(node):
             idle.add(wrong)
         elif found is None:
             broken[wrong] = _words(node, state, moved, known, candidate)
@@ -240,15 +240,14 @@ def _faults(node: Node, state: Nodes, moved: set[str]) -> list[str]:
     ]
 
 
-def _only_watches(node: Node, state: Nodes, moved: set[str]) -> bool:
-    """Whether a version is the safeguard of everything here that feeds it and moves: a version that
-    nobody learned of yet has none, and what that means is its contract's choice."""
-    for model in node.takes & moved:
-        contract = state[model].contract if model in state else None
-        safeguard = None if contract is None else contract.judge.safeguard
-        if safeguard is None or guard_of(model, safeguard).model != node.model:
-            return False
-    return True
+def _only_watches(node: Node) -> bool:
+    """Whether a version is a safeguard: nobody has learned the errors of a new version yet, so it
+    has none, and what that means is its contract's choice."""
+    contract = node.contract
+    if contract is None or not isinstance(contract.output, Probability):
+        return False
+    shown = any(name.startswith(SAID) for name in contract.inputs)
+    return shown and contract.output.classes == RIGHT_OR_WRONG
 
 
 def _misfits(node: Node, feeding: Node | None, model: str) -> list[str]:
