@@ -46,6 +46,11 @@ class Saved(msgspec.Struct, frozen=True):
     open: dict[str, Open] = {}
     untold: tuple[Change, ...] = ()
     """What began and ended at the last look, until it was told."""
+    tuned: dict[str, dict[str, float]] = {}
+    """By column and question: the tolerance that is wanted since an alert was called false, by
+    that alert."""
+    first_ms: int = 0
+    """Where the first decisions were that anybody looked at."""
 
 
 class Subject(msgspec.Struct, frozen=True):
