@@ -299,6 +299,7 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
         gate=draw(gates(groups, output)),
         release=release,
         labels=Labels(hold_out=draw(held_out) if release.unit else "0 %"),
+        expect=draw(st.sampled_from(((), ("p99 latency < 50 ms", "requests >= 100 per 1h")))),
         watch=Watch(
             false_alarms=draw(st.sampled_from(("1 per 30d", "3 per 12h", "2 per 7 days"))),
             slices=tuple(name for name, kind in inputs.items() if isinstance(kind, Category))[:1],

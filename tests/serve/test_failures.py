@@ -1,13 +1,18 @@
 """What a version failed to answer reaches the journal: gathered, bounded, and in few records."""
 
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
 from mainstay.base.clock import ManualClock
-from mainstay.base.errors import StorageFailed
+from mainstay.base.errors import InvalidRequest, ModelFailed, StorageFailed, TooLate
 from mainstay.base.ids import DecisionIds
 from mainstay.journal.memory import MemoryLog
 from mainstay.serve import failures
+from mainstay.serve.engine import Engine, Serving
 from mainstay.serve.failures import Failures
 from mainstay.serve.mixture import Missed
-from tests.serve.world import FailingSpool, route_of
+from tests.serve.world import FailingSpool, SumModel, World, route_of
 
 
 def test_a_beat_is_one_record_for_a_version_and_an_arm():
@@ -34,6 +39,23 @@ def test_a_beat_is_one_record_for_a_version_and_an_arm():
     found.add(Missed(route, 1, "failed", "share", ()))
     found.record()
     assert len(log.events) == 4
+
+
+def test_a_version_alone_in_force_notes_what_it_failed():
+    """M2: and nothing that was the caller's own fault."""
+
+    async def prepared(engine: Engine) -> Serving:
+        return engine.prepare(SumModel(), route_of(2, 5), {})
+
+    world = World()
+    engine = world.engine()
+    serving = asyncio.run(prepared(engine))
+    for error in (ModelFailed("no"), TooLate("no"), InvalidRequest("no")):
+        engine.note_failure(serving, 3, error)
+    assert world.missed == [Missed(route_of(2, 5), 3, "failed", "live")] * 2
+    mixed = replace(serving, pipeline=SimpleNamespace(arm="named"))
+    engine.note_failure(mixed, 3, ModelFailed("no"))
+    assert len(world.missed) == 2
 
 
 def test_a_full_disk_and_a_storm_of_failures_are_survived(monkeypatch):

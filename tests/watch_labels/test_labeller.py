@@ -11,11 +11,12 @@ from mainstay.base.clock import ManualClock
 from mainstay.base.ids import DecisionId
 from mainstay.contract.columns import encode
 from mainstay.contract.model import Category, Contract, Number, Probability
+from mainstay.journal.lake import Lake
 from mainstay.journal.model import DecisionBatch, Event, Record
 from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import STRETCH_MS, Part
+from mainstay.watch.gather.model import ARRIVED, FAILED, STRETCH_MS, Part
 from mainstay.watch.labels.labeller import NOBODY, Labeller
 from mainstay.watch.labels.metrics import metrics_of
 from tests.journal.records import FRAUD_2, TIME_MS, batch
@@ -163,3 +164,33 @@ def test_what_was_withheld_is_not_what_was_shown(house: House):
     part = house.parts()[FRAUD_2.fingerprint, HOUR]
     assert counts(part, "label_pair") == (2, 2, 0, 0)
     assert counts(part, "label_shown") == (1, 1, 0, 0)
+
+
+def test_labels_are_there_by_when_they_came_too(house: House):
+    """M3 M7: once each, for who must take every one into account once."""
+    house.write(decisions(0), decisions(10, hour=1))
+    house.write(outcome("e1", identity(0), "fraud"), outcome("e2", identity(10, 1), "ok"))
+    house.write(outcome("e3", identity(0), "fraud"), outcome("e4", identity(1), "ok"))
+    house.labeller().take_in(10)
+    arrived = house.store.read("fraud", -STRETCH_MS, 2**50, ARRIVED)
+    assert sum(sum(counts(part, "label_pair")) for part in arrived) == 3
+    sealed = {marker.sealed_ns // 1_000_000 for marker in Lake(house.folder / "lake").markers()}
+    assert {part.key.begin_ms for part in arrived} <= {ms - ms % STRETCH_MS for ms in sealed}
+    assert {part.key.fingerprint for part in arrived} == {FRAUD_2.fingerprint}
+
+
+def test_failures_are_counted_in_their_stretch(house: House):
+    """M2: they leave no decision."""
+    for number, rows in enumerate((3, 4)):
+        time_ns = HOUR * 1_000_000
+        body = {"epoch": 1, "arm": "live", "rows": rows, "draws": []}
+        house.write(
+            Event(
+                id=f"f{number}", kind="failure", time_ns=time_ns, known_ns=time_ns, model="fraud",
+                actor="worker 0", subject=FRAUD_2.fingerprint, body=body,
+            )
+        )  # fmt: skip
+    house.labeller().take_in(10)
+    (part,) = house.store.read("fraud", 0, 2**50)
+    assert (part.key.begin_ms, part.key.arm, part.rows) == (HOUR, "live", 0)
+    assert counts(part, FAILED) == (7,)

@@ -76,6 +76,7 @@ def _show(output: Output, found: Sequence[Overview]) -> None:
     for each in found:
         output.say(f"[bold]{escape(each.model)}[/]")
         _show_findings(output, each)
+        _show_expected(output, each)
         _show_versions(output, each.versions)
         output.say()
 
@@ -92,6 +93,15 @@ def _show_findings(output: Output, found: Overview) -> None:
         output.say(
             f"    [dim]found {_time(each.opened_ms)}, in {each.finding.samples:,} decisions[/]"
         )
+
+
+def _show_expected(output: Output, found: Overview) -> None:
+    """What holds and what nobody knows yet; what does not hold is among the findings."""
+    for each in found.expected if found.until_ms else ():
+        if each.verdict == "pass":
+            output.say(f"  [green]✓[/] {escape(each.words)}")
+        elif each.verdict == "unsure":
+            output.say(f"  [yellow]?[/] {escape(each.words)}")
 
 
 def _show_versions(output: Output, versions: Sequence[VersionView]) -> None:

@@ -52,6 +52,7 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _judged(_plain(before.judge), _plain(after.judge))
     for part in ("facts", "serve", "assets", "gate", "release", "labels", "watch"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
+    yield from _scalars("", {"expect": before.expect or None}, {"expect": after.expect or None})
     yield from _scalars("", {"log": before.log}, {"log": after.log})
 
 

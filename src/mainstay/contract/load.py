@@ -68,6 +68,7 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "gate": Gate,
     "release": Release,
     "labels": Labels,
+    "expect": tuple[str, ...],
     "watch": Watch,
 }
 

@@ -420,6 +420,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a version comes to answer."""
     labels: Labels = Labels()
     """How it becomes known whether answers were right."""
+    expect: tuple[str, ...] = ()
+    """What is expected of it in use, one line each: `p99 latency < 50 ms`, `share of 2xx >=
+    99.9 %`, `share answered >= 95 %`, `requests >= 100 per 1h`, `roc_auc >= 0.92 over 7 days`."""
     watch: Watch = Watch()
     """How the model is watched."""
     log: Literal["written", "durable", "buffered"] = "written"

@@ -27,6 +27,7 @@ from mainstay.base.limits import (
     WORDS_MAX_CHARACTERS,
 )
 from mainstay.contract.columns import MATRIX
+from mainstay.contract.expectations import expect_faults
 from mainstay.contract.fields import FLOAT_MAX, compile_field, plain
 from mainstay.contract.judge_rules import judge_faults
 from mainstay.contract.judging import Judge
@@ -95,6 +96,7 @@ class Draft(msgspec.Struct, kw_only=True):
     gate: Gate | None = None
     release: Release | None = None
     labels: Labels | None = None
+    expect: tuple[str, ...] = ()
     watch: Watch | None = None
     input_names: tuple[str, ...] = ()
     """All inputs, those that could not be read included."""
@@ -120,6 +122,7 @@ def draft_of(contract: Contract) -> Draft:
         gate=contract.gate,
         release=contract.release,
         labels=contract.labels,
+        expect=contract.expect,
         watch=contract.watch,
         input_names=tuple(contract.inputs),
         context_names=tuple(contract.context),
@@ -173,6 +176,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         unread = draft.release is None and ("release",) in draft.written
         release = None if unread else draft.release or Release()
         yield from labels_faults(draft.labels, release)
+    yield from expect_faults(draft.expect, known)
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)
 

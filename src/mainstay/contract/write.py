@@ -54,6 +54,8 @@ _RELEASE: Final = """\
 _LABELS: Final = """\
 # How it becomes known whether answers were right: a part of the units is answered without the
 # model, and stays so, to see what happens where it has no say."""
+_EXPECT: Final = """\
+# What is expected of it in use; what is not so is found, told, and shown by `mainstay watch`."""
 _WATCH: Final = """\
 # How it is watched; `mainstay watch` shows what was found."""
 _LOG: Final = """\
@@ -90,6 +92,10 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
         ("watch", _WATCH, contract.watch),
     ):
         lines += ["", words, *_section(name, value)]
+    if contract.expect:
+        lines += ["", _EXPECT, *_setting("expect", list(contract.expect), "", "")]
+    else:
+        lines += ["", _EXPECT, '# expect: ["p99 latency < 50 ms", "share answered >= 95 %"]']
     written = f"log: {contract.log}"
     lines += ["", _LOG, written if contract.log != "written" else f"# {written}"]
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from mainstay.base.clock import Clock
-from mainstay.base.errors import NotFound, Stopped
+from mainstay.base.errors import MainstayError, ModelFailed, NotFound, Stopped, TooLate
 from mainstay.base.ids import DecisionIds
 from mainstay.bundle.port import Loaded
 from mainstay.contract.finding import Finding
@@ -293,6 +293,12 @@ class Engine:
             self._leave(before)
         self._stopped.pop(serving.route.model, None)
         self._serving[serving.route.model] = serving
+
+    def note_failure(self, serving: Serving, rows: int, error: MainstayError) -> None:
+        """Rows that a version alone in force could not answer; a mixture notes its own."""
+        alone = serving.mixture is None and serving.pipeline.arm == "live"
+        if alone and isinstance(error, ModelFailed | TooLate):
+            self._machinery.missed(Missed(serving.route, rows, "failed", "live"))
 
     def stop(self, model: str, finding: Finding) -> None:
         """Answer no more with the version in force, which was found wrong, until another route

@@ -1,4 +1,4 @@
-"""Requests that a version failed to answer while several versions are in force, for the journal.
+"""Requests that a version failed to answer, for the journal.
 
 Who fails leaves no decision, so a version that fails could look better than one that answers.
 Promises one record for a version and a beat of the worker, however much fails; must never keep a

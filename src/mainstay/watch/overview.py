@@ -14,7 +14,9 @@ from mainstay.journal.model import STATUSES
 from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Key, Part, merged
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.metrics import Metric, metrics_of
+from mainstay.watch.monitors.expectations import expected
 from mainstay.watch.monitors.model import Saved
+from mainstay.watch.watcher import Watched, looks_per_alarm, seen_by
 
 LABELS_MS = 7 * DAY_MS
 """The window of metrics."""
@@ -59,12 +61,13 @@ class Overview(msgspec.Struct, frozen=True):
     """All stretches that ended by then were looked at; 0 when none were."""
     versions: tuple[VersionView, ...]
     findings: tuple[OpenView, ...]
+    expected: tuple[Finding, ...] = ()
+    """How everything stands that the contract expects."""
 
 
-def overview(
-    model: str, contract: Contract, store: SummaryStore, saved: Saved, now_ms: int
-) -> Overview:
+def overview(watched: Watched, store: SummaryStore, saved: Saved, now_ms: int) -> Overview:
     """How a model fares now."""
+    model, contract = watched.model, watched.contract
     parts = store.read(model, now_ms - LABELS_MS, now_ms)
     versions: dict[tuple[int, str, str], list[Part]] = {}
     for part in parts:
@@ -75,11 +78,13 @@ def overview(
         OpenView(key, each.since_ms, each.opened_ms, each.finding)
         for key, each in saved.open.items()
     ]
+    seen = seen_by(contract, store, saved, watched.live)
     return Overview(
         model,
         saved.until_ms,
         tuple(_version(named, contract, own, now_ms) for named, own in sorted(versions.items())),
         tuple(sorted(found, key=lambda each: (each.opened_ms, each.key))),
+        tuple(expected(contract, seen, looks_per_alarm(contract))),
     )
 
 

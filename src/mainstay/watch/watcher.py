@@ -14,16 +14,21 @@ import msgspec
 from mainstay.contract.model import Contract
 from mainstay.contract.quotas import quota
 from mainstay.watch.gather.gatherer import Gatherer
-from mainstay.watch.gather.model import STRETCH_MS
+from mainstay.watch.gather.model import ARRIVED, STRETCH_MS, Part
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
 from mainstay.watch.monitors.detector import State
+from mainstay.watch.monitors.expectations import Seen, hold_to, longest_ms
 from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved
 from mainstay.watch.monitors.port import MonitorStore
 
 PIECES_AT_ONCE: Final = 50
 """How many pieces are taken in at one look; the rest waits for the next."""
+FAMILIES: Final = 4
+"""Columns, expectations, labels and usage: each may raise an equal part of the false alarms."""
+UNASKED: Final = frozenset({"shadow", "held_out"})
+"""Arms whose decisions are not what the model answered people."""
 _LOOK_BACK_MS: Final = 7 * 24 * 3_600_000
 """A keeper that comes back after longer than this goes on from here."""
 
@@ -40,6 +45,8 @@ class Watched:
     versions: frozenset[str]
     """The fingerprints of versions that may still answer; what is remembered of others is not
     needed any more."""
+    live: str = ""
+    """Of the version that answers now."""
 
 
 class Watcher:
@@ -88,13 +95,16 @@ class Watcher:
             return
         saved = msgspec.structs.replace(saved, until_ms=since_ms)
         parts = list(self._summaries.read(model, since_ms, now_ms))
-        for slice_ in self._summaries.slices(model, since_ms, now_ms):
+        slices = set(self._summaries.slices(model, since_ms, now_ms)) - {ARRIVED}
+        for slice_ in sorted(slices):
             parts += self._summaries.read(model, since_ms, now_ms, slice_)
-        allowed = quota(watched.contract.watch.false_alarms)
-        limit = stretches_per_alarm(allowed.period_ns, allowed.most)
+        limit = looks_per_alarm(watched.contract)
         after, changes = look(saved, parts, self._versions, limit, now_ms)
         if after.until_ms == saved.until_ms:
             return
+        seen = seen_by(watched.contract, self._summaries, after, watched.live)
+        after, more = hold_to(after, watched.contract, seen, limit)
+        changes += more
         kept = _kept(after, watched.versions | {part.key.fingerprint for part in parts})
         after = msgspec.structs.replace(after, untold=tuple(changes), states=kept)
         if self._monitors.save(model, after, revision) and changes:
@@ -105,6 +115,22 @@ class Watcher:
     def _tell_all(self, model: str, changes: Sequence[Change]) -> None:
         for change in changes:
             self._tell(model, change)
+
+
+def looks_per_alarm(contract: Contract) -> float:
+    """How many looks there are to one alarm that each family of monitors may raise falsely."""
+    allowed = quota(contract.watch.false_alarms)
+    return FAMILIES * stretches_per_alarm(allowed.period_ns, allowed.most)
+
+
+def seen_by(contract: Contract, summaries: SummaryStore, saved: Saved, live: str) -> Seen:
+    """What the expectations of a contract look at."""
+    until_ms, back_ms = saved.until_ms, longest_ms(contract)
+    parts: list[Part] = []
+    if back_ms:
+        parts += summaries.read(contract.model, until_ms - back_ms, until_ms)
+    chosen = [part for part in parts if part.key.arm not in UNASKED]
+    return Seen(chosen, live, saved.first_ms, until_ms)
 
 
 def _kept(saved: Saved, versions: frozenset[str]) -> dict[str, State]:

@@ -128,7 +128,7 @@ class Watching:
         for each in self._watched():
             if model in {None, each.model}:
                 saved, _ = self.monitors.load(each.model)
-                found.append(overview(each.model, each.contract, self.summaries, saved, now_ms))
+                found.append(overview(each, self.summaries, saved, now_ms))
         return found
 
     def _now_ms(self) -> int:
@@ -142,7 +142,7 @@ class Watching:
                 newest = self._workspace.registry.versions(route.model)[-_VERSIONS_REMEMBERED:]
                 marks = {version.fingerprint for version in newest} | {route.fingerprint}
                 marks |= {arm.fingerprint for arm in route.arms}
-                found.append(Watched(route.model, contract, frozenset(marks)))
+                found.append(Watched(route.model, contract, frozenset(marks), route.fingerprint))
         return found
 
     def _tell(self, model: str, change: Change) -> None:

@@ -200,6 +200,7 @@ class App:
                 if isinstance(told, Answer):
                     reply = asked.write(told)
                 else:
+                    self._engine.note_failure(asked.serving, asked.call.rows, told)
                     reply = self._failed(request, told)
             except Exception as error:  # noqa: BLE001  # because whatever happens, a client is told
                 reply = self._failed(request, error)

@@ -33,6 +33,16 @@ RUNTIME_RULERS: Final[dict[str, Ruler]] = {
 }
 STEP: Final = "step_"
 """How the names of columns of step times begin."""
+LATENCY: Final = "latency_ns"
+"""From receipt to the end of the run that answered: a row waits for its whole run."""
+LABEL: Final = "label_"
+"""How the names of columns begin that labels make."""
+FAILED: Final = "failed"
+"""Rows that a version could not answer; they leave no decision."""
+FAILURES: Final = Ruler("category", names=(FAILED,))
+ARRIVED: Final = "arrived"
+"""In the place of a slice: labels in the stretch in which they were sealed, not in that of their
+decision. A slice of decisions has a `=` in its name."""
 
 
 class Key(msgspec.Struct, frozen=True, array_like=True, order=True):

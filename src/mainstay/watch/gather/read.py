@@ -17,7 +17,15 @@ from mainstay.summaries.reference import Reference
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.gather.model import RUNTIME_RULERS, STEP, STRETCH_MS, TIMES, Key, Part
+from mainstay.watch.gather.model import (
+    LATENCY,
+    RUNTIME_RULERS,
+    STEP,
+    STRETCH_MS,
+    TIMES,
+    Key,
+    Part,
+)
 
 PREFIXES: Final = ("input_", "context_", "feature_", "output_", "judged_")
 """How the names of a version's own columns begin."""
@@ -76,21 +84,22 @@ def _part(rows: Any, key: Key, reference: Reference) -> Part:
     for name, ruler in rulers.items():
         if name in rows.column_names:
             columns[name] = summarise(values_of(rows.column(name)), ruler)
-    for name, times in _step_times(rows).items():
-        columns[STEP + name] = summarise(values_of(times), TIMES)
+    for name, times in _times(rows).items():
+        columns[name] = summarise(values_of(times), TIMES)
     return Part(key, rows.num_rows, columns)
 
 
-def _step_times(rows: Any) -> dict[str, Any]:
-    """Per step of the pipeline: nanoseconds for each row, its share of its run."""
+def _times(rows: Any) -> dict[str, Any]:
+    """Per row, in nanoseconds: how long it took in all, and its share of each step of its run."""
     encoded = rows.column("steps").combine_chunks().dictionary_encode()
     runs = [_steps.decode(text) for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.to_numpy()
     sizes = rows.column("run_rows").to_numpy()
+    whole = np.array([float(sum(run.values())) for run in runs])[codes]
+    times: dict[str, Any] = {LATENCY: whole + rows.column("waited_ns").to_numpy()}
     names = sorted({name for run in runs for name in run})[:STEPS_WATCHED_MAX]
-    times: dict[str, Any] = {}
     for name in names:
         per_run = np.array([float(run.get(name, np.nan)) for run in runs])
         column = per_run[codes] / sizes
-        times[name] = column[~np.isnan(column)]
+        times[STEP + name] = column[~np.isnan(column)]
     return times

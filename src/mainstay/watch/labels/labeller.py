@@ -7,6 +7,9 @@ one decision the first that was heard counts; the later ones are counted as `sam
 decisions that the model had no part in, are counted in `label_refused`.
 
 What a fallback answered says nothing about the model and is no part of `label_shown`.
+
+What is sealed beside them is kept here too: a second time, by when the labels came, for who must
+take each into account once; and the rows that a version failed to answer.
 """
 
 import math
@@ -22,10 +25,18 @@ from mainstay.contract.model import Contract, Label
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
 from mainstay.judge.present import present
-from mainstay.summaries.ruler import Ruler
-from mainstay.summaries.summary import Summary, summarise
+from mainstay.summaries.ruler import Ruler, fingerprint
+from mainstay.summaries.summary import Categories, Summary, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.gather.model import STRETCH_MS, Key, Part, merge_parts
+from mainstay.watch.gather.model import (
+    ARRIVED,
+    FAILED,
+    FAILURES,
+    STRETCH_MS,
+    Key,
+    Part,
+    merge_parts,
+)
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.columns import columns_of, fits, rulers_of
 
@@ -89,32 +100,31 @@ class Labeller:
 
     def _parts(self, marker: Marker) -> list[Part]:
         found: dict[Key, Part] = {}
+        sealed_ms = marker.sealed_ns // 1_000_000
         for file in marker.files:
-            if file.kind != "event":
-                continue
-            heard = self._heard(file)
-            for start in range(0, len(heard), _ASKED_AT_ONCE):
-                for part in self._labelled(file.model, heard[start : start + _ASKED_AT_ONCE]):
+            if file.kind == "event":
+                for part in self._parts_of_file(file, sealed_ms - sealed_ms % STRETCH_MS):
                     before = found.get(part.key)
                     found[part.key] = merge_parts(before, part, part.key) if before else part
         return list(found.values())
 
-    def _heard(self, file: FileMark) -> list[_Heard]:
+    def _parts_of_file(self, file: FileMark, sealed_ms: int) -> Iterator[Part]:
+        rows = self._events(file)
+        heard = _labels(rows)
+        for start in range(0, len(heard), _ASKED_AT_ONCE):
+            for part in self._labelled(file.model, heard[start : start + _ASKED_AT_ONCE]):
+                yield part
+                if part.key.number and not part.key.slice:
+                    yield msgspec.structs.replace(part, key=_arrived(part.key, sealed_ms))
+        yield from _failures(rows, file.model)
+
+    def _events(self, file: FileMark) -> Rows:
         path = self._lake.folder / file.path
         columns = ["id", "kind", "subject", "body", "time_ns"]
         try:
-            rows = pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+            return pq.read_table(path, columns=columns, partitioning=None).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise StorageFailed(f"{file.path} of the lake cannot be read: {error}") from error
-        heard: list[_Heard] = []
-        for row in rows:
-            if row["kind"] != "outcome":
-                continue
-            body: dict[str, Any] = msgspec.json.decode(row["body"])
-            if "label" in body:
-                time_ms = row["time_ns"] // 1_000_000
-                heard.append(_Heard(row["id"], row["subject"], body["label"], time_ms))
-        return heard
 
     def _labelled(self, model: str, heard: Sequence[_Heard]) -> Iterator[Part]:
         subjects = sorted({each.subject for each in heard})
@@ -137,10 +147,10 @@ class Labeller:
                     continue
                 word = "same" if label == each.label else "other"
                 yield _counted(_key(model, row), "label_again", AGAIN, word)
-        for fingerprint, pairs in by_version.items():
-            contract = self._versions.contract(fingerprint)
+        for mark, pairs in by_version.items():
+            contract = self._versions.contract(mark)
             assert contract is not None, "it was there a moment ago"
-            slices = self._versions.slices(fingerprint)
+            slices = self._versions.slices(mark)
             yield from _parts_of(model, contract, pairs, slices)
 
     def _decisions(self, model: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -166,6 +176,35 @@ class Labeller:
             if "label" in body:
                 found.setdefault(row["subject"], []).append((row["id"], body["label"]))
         return found
+
+
+def _labels(rows: Rows) -> list[_Heard]:
+    heard: list[_Heard] = []
+    for row in rows:
+        if row["kind"] == "outcome":
+            body: dict[str, Any] = msgspec.json.decode(row["body"])
+            if "label" in body:
+                time_ms = row["time_ns"] // 1_000_000
+                heard.append(_Heard(row["id"], row["subject"], body["label"], time_ms))
+    return heard
+
+
+def _arrived(key: Key, sealed_ms: int) -> Key:
+    """Where labels are kept by when they came."""
+    return msgspec.structs.replace(key, arm="", slice=ARRIVED, begin_ms=sealed_ms)
+
+
+def _failures(rows: Rows, model: str) -> Iterator[Part]:
+    """What a version failed to answer, in the stretch in which it did."""
+    for row in rows:
+        if row["kind"] == "failure":
+            body: dict[str, Any] = msgspec.json.decode(row["body"])
+            time_ms = row["time_ns"] // 1_000_000
+            begin_ms = time_ms - time_ms % STRETCH_MS
+            key = Key(model, row["subject"], 0, body["arm"], "", begin_ms)
+            counted = Categories((int(body["rows"]),))
+            summary = Summary(fingerprint(FAILURES), "strings", body["rows"], 0, None, counted)
+            yield Part(key, 0, {FAILED: summary})
 
 
 def _quoted(text: str) -> str:

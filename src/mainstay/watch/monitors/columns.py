@@ -8,20 +8,20 @@ goes in and comes out.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
-from mainstay.contract.finding import Finding
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.summary import Summary
-from mainstay.watch.gather.model import STRETCH_MS, Key, Part, merge_parts
+from mainstay.watch.gather.model import LABEL, STRETCH_MS, Key, Part, merge_parts
 from mainstay.watch.monitors.detector import State, advance, evidence
 from mainstay.watch.monitors.facts import facts_of
-from mainstay.watch.monitors.model import CALM_STRETCHES, Change, Open, Saved, Subject
+from mainstay.watch.monitors.model import Change, Saved, Subject
 from mainstay.watch.monitors.questions import Asked, Counts, counts_for, questions_of
+from mainstay.watch.monitors.tick import Tick
+from mainstay.watch.monitors.tolerance import tolerant
 from mainstay.watch.monitors.words import moved, plain_fact
 
 GRACE_MS = 120_000
@@ -44,35 +44,6 @@ class Versions(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Tick:
-    """One advance of everything that is remembered of a model."""
-
-    states: dict[str, State]
-    open: dict[str, Open]
-    limit: float
-    changes: list[Change] = field(default_factory=list[Change])
-
-    def found(self, key: str, finding: Finding, since_ms: int, at_ms: int) -> None:
-        """A finding that begins, or goes on."""
-        known = self.open.get(key)
-        if known is None:
-            self.changes.append(Change("opened", key, finding, since_ms, at_ms))
-            self.open[key] = Open(finding, since_ms, at_ms)
-        else:
-            self.open[key] = Open(finding, known.since_ms, known.opened_ms)
-
-    def calm(self, key: str, at_ms: int, *, usual: bool = True) -> None:
-        """A stretch in which nothing was found; it may look as it should, or not yet."""
-        known = self.open[key]
-        after = msgspec.structs.replace(known, calm=known.calm + 1 if usual else 0)
-        if after.calm < CALM_STRETCHES:
-            self.open[key] = after
-            return
-        del self.open[key]
-        self.changes.append(Change("resolved", key, known.finding, known.since_ms, at_ms))
-
-
 def stretches_per_alarm(false_alarms_ns: int, most: int) -> float:
     """How many stretches there are to one allowed alarm."""
     return max(1.0, false_alarms_ns / 1e6 / STRETCH_MS / max(most, 1))
@@ -88,11 +59,12 @@ def look(
         return saved, []
     chosen = _together(p for p in parts if saved.until_ms <= p.key.begin_ms < until_ms)
     asked = {
-        mark: _questions(versions.reference(mark)) for mark in {p.key.fingerprint for p in chosen}
+        mark: _questions(versions.reference(mark), saved)
+        for mark in {p.key.fingerprint for p in chosen}
     }
     slices = {(part.key.fingerprint, part.key.slice) for part in chosen}
     many = sum(len(each) for mark, _ in slices for _, each in asked[mark].values())
-    tick = _Tick(dict(saved.states), dict(saved.open), math.log(per_alarm * max(many, 1)))
+    tick = Tick(dict(saved.states), dict(saved.open), math.log(per_alarm * max(many, 1)))
     for part in chosen:
         for name, (known, questions) in asked[part.key.fingerprint].items():
             current = part.columns.get(name)
@@ -101,7 +73,9 @@ def look(
                 source = versions.source(part.key.fingerprint, name)
                 _facts(tick, subject, (known, current), source, part.key.begin_ms)
                 _ask(tick, subject, (known, current), questions, (source, part.key.begin_ms))
-    return Saved(until_ms, tick.states, tick.open), tick.changes
+    first_ms = saved.first_ms or min((part.key.begin_ms for part in chosen), default=0)
+    after = Saved(until_ms, tick.states, tick.open, tuned=saved.tuned, first_ms=first_ms)
+    return after, tick.changes
 
 
 def _together(parts: Iterable[Part]) -> list[Part]:
@@ -115,14 +89,21 @@ def _together(parts: Iterable[Part]) -> list[Part]:
     return [found[key] for key in sorted(found, key=lambda key: (key.begin_ms, key))]
 
 
-def _questions(reference: Reference | None) -> Mapping[str, tuple[Known, Sequence[Asked]]]:
+def _questions(
+    reference: Reference | None, saved: Saved
+) -> Mapping[str, tuple[Known, Sequence[Asked]]]:
     if reference is None:
         return {}
-    return {name: (known, questions_of(known)) for name, known in reference.columns.items()}
+    # Labels come late, and are asked about when they come.
+    return {
+        name: (known, tolerant(name, questions_of(known), saved.tuned))
+        for name, known in reference.columns.items()
+        if not name.startswith(LABEL)
+    }
 
 
 def _facts(
-    tick: _Tick, subject: Subject, pair: tuple[Known, Summary], source: str, begin_ms: int
+    tick: Tick, subject: Subject, pair: tuple[Known, Summary], source: str, begin_ms: int
 ) -> None:
     end_ms = begin_ms + STRETCH_MS
     told: set[str] = set()
@@ -138,7 +119,7 @@ def _facts(
 
 
 def _ask(
-    tick: _Tick,
+    tick: Tick,
     subject: Subject,
     pair: tuple[Known, Summary],
     questions: Sequence[Asked],
