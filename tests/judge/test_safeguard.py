@@ -11,15 +11,16 @@ from msgspec import structs
 
 from mainstay.base.clock import ManualClock
 from mainstay.bundle.model import Manifest
-from mainstay.contract.columns import Column, Columns, rows_of
+from mainstay.contract.columns import MATRIX, Column, Columns, rows_of
 from mainstay.contract.document import InvalidContractFile
 from mainstay.contract.load import loads_contract
-from mainstay.contract.model import Contract
+from mainstay.contract.model import Category, Contract, Label, Number, NumberOutput, Ranking
 from mainstay.contract.write import write_contract
 from mainstay.judge.breaker import FAILURES_MAX
 from mainstay.judge.compile import compile_flow
 from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case, Means, Other
 from mainstay.judge.safeguard import RISK, VERSION
+from mainstay.judge.said import offered, said_kinds, wrong_answers
 from tests.judge.world import FRAUD, Spoken, case, contract, payments, raising
 
 GUARD = """
@@ -242,3 +243,62 @@ def test_auto_is_short_for_training_and_survives_being_written() -> None:
     of = guarded("auto")
     assert of == guarded("{train: auto}")
     assert loads_contract(write_contract(of), "written.yaml") == of
+
+
+def test_a_number_and_a_label_are_shown_as_what_they_are() -> None:
+    """S22: the number that was said, or the class."""
+    number = contract(
+        FRAUD.replace("type: probability, classes: [ok, fraud]", "type: number"),
+        "{safeguard: {wrong_by: 10}}",
+    )
+    shown = "  said_number: {type: number}\n"
+    text = "\n".join(line for line in GUARD.splitlines() if "said_" not in line)
+    by = guard(
+        lambda features: by_amount({"amount": features[MATRIX][:, 1]}),
+        text.replace("output:", f"{shown}output:"),
+    )
+    found = judged(number, [1, 2], by, output=np.array([100.0, 900.0]))
+    assert found.statuses.tolist() == [ANSWERED, DECLINED]
+    label = contract(FRAUD.replace("type: probability", "type: label"), "{safeguard: {}}")
+    by = guard(
+        lambda features: by_amount({"amount": np.where(features["said_answer"] == "ok", 0, 999)}),
+        "\n".join(line for line in GUARD.splitlines() if "said_confidence" not in line),
+    )
+    found = judged(label, [1, 2, 3], by, output=np.array([0, 1, -1]))
+    assert found.statuses.tolist() == [ANSWERED, DECLINED, DECLINED]
+    assert found.judged["withheld_by"].tolist() == [None, "safeguard", "sense"]
+
+
+def test_what_is_wrong_is_another_class_or_too_far_from_the_truth() -> None:
+    """S22: at the distance itself a number is right."""
+    number, label = NumberOutput(), Label(classes=("a", "b"))
+    raw, truth = np.array([1.0, 2.5, 4.5]), np.array([1.5, 1.0, 3.0])
+    assert wrong_answers(number, raw, truth, 1.5).tolist() == [False, False, False]
+    assert wrong_answers(number, raw, truth, 0.5).tolist() == [False, True, True]
+    assert wrong_answers(label, np.array([0, 1]), np.array([0, 0]), None).tolist() == [False, True]
+    assert said_kinds(Ranking(items=("a", "b"))) == {}
+
+
+def test_looked_up_values_come_under_a_name_that_an_input_may_have() -> None:
+    """S22: what the model gathered is shown to its safeguard too."""
+    of = contract(
+        FRAUD.replace(
+            "output:",
+            "context: {channel: {value: {type: category, values: [web, shop], from_model: other}},"
+            " account: {lookup: accounts, key: country, fields: {age_days: {type: number}},"
+            " otherwise: {age_days: 0}}}\nlookups: {accounts: {function: find}}\noutput:",
+        ),
+        "{safeguard: {}}",
+    )
+    kinds = offered(of)
+    assert kinds["account_age_days"] == Number()
+    assert kinds["channel"] == Category(values=("web", "shop"))
+    text = GUARD.replace("inputs:", "inputs:\n  account_age_days: {type: number}")
+    by = guard(lambda features: by_amount({"amount": features["account_age_days"]}), text)
+    context = {
+        "channel": np.array(["web", "web"], dtype=object),
+        "account.age_days": np.array([10.0, 700.0]),
+    }
+    found = case(of, payments([1, 2]), np.tile(SURE, (2, 1)), context)
+    compile_flow(of, Means(clock=ManualClock(), others={KEY: Other(1, by)}))(found)
+    assert found.statuses.tolist() == [ANSWERED, DECLINED]
