@@ -1,0 +1,114 @@
+"""Which labelled decisions are meant, said so exactly that anybody finds the same ones again.
+
+A decision is labelled by the last label that was known of it, and only by one: that nobody said
+anything of a decision says nothing of it. Labels heard after `known_ns` do not exist yet.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from mainstay.base.errors import InvalidUsage
+from mainstay.contract.model import (
+    Boolean,
+    Category,
+    Contract,
+    Input,
+    Integer,
+    NumberOutput,
+    Ranking,
+    Text,
+    Timestamp,
+    Vector,
+    VectorOutput,
+    columns_of,
+)
+
+QUARANTINED: Final = "decided in a quarantined stretch"
+SHADOW: Final = "shadows that nobody was shown"
+HELD: Final = "held back from happening"
+GONE: Final = "outcomes of decisions that are not in the journal"
+UNKNOWN: Final = "outcomes that are no answer of the model"
+SAID_AWAY: Final = "outcomes of a quarantined stretch"
+AGAIN: Final = "outcomes that a later one repeats or replaces"
+UNLABELLED: Final = "decisions without a usable outcome"
+OTHERWISE: Final = "decisions whose outcomes contradict each other: the last one counts"
+
+Stretch = tuple[int, int]
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows are meant."""
+
+    model: str
+    since_ns: int
+    """Decisions made from then on …"""
+    until_ns: int
+    """… up to, but without, then."""
+    known_ns: int
+    """What was heard later is not known yet."""
+    without: tuple[Stretch, ...] = ()
+    """What was decided or happened in these is left out: the quarantines when it was defined."""
+    answers: tuple[str, ...] = ()
+    """The classes or items that a label can be; numbers where there are none."""
+    columns: dict[str, str] = {}
+    """Columns of decisions, as the journal names them, to their types, as SQL names those."""
+
+    def check(self) -> None:
+        """Refuse what cannot have a row."""
+        if self.since_ns >= self.until_ns:
+            raise InvalidUsage(
+                "a snapshot begins before it ends",
+                field="since",
+                got=f"{self.since_ns}..{self.until_ns}",
+                expected="a --since before --until",
+            )
+
+
+class Labelled(msgspec.Struct, frozen=True):
+    """The rows, and what is not among them."""
+
+    table: Any
+    """An Arrow table in the order of the decisions' ids."""
+    left_out: dict[str, int]
+    contradicted: int
+
+
+def answers_of(contract: Contract) -> tuple[str, ...]:
+    """What a label can be; nothing where it is a number."""
+    output = contract.output
+    if isinstance(output, VectorOutput):
+        raise InvalidUsage(
+            "a model that answers vectors has no labels: nothing tells one right or wrong",
+            field="output",
+            got="vector",
+            expected="a model that answers a class, an item or a number",
+        )
+    if isinstance(output, NumberOutput):
+        return ()
+    return output.items if isinstance(output, Ranking) else output.classes
+
+
+def logged_columns(contract: Contract) -> dict[str, str]:
+    """Columns of the journal to what each of them is called in the contract."""
+    return {
+        f"input_{name}" if name in contract.inputs else f"context_{name}": name
+        for name in columns_of(contract.inputs, contract.context)
+    }
+
+
+def sql_type(kind: Input) -> str:
+    """As what a value of this kind is kept."""
+    match kind:
+        case Category() | Text():
+            return "VARCHAR"
+        case Timestamp():
+            return "TIMESTAMPTZ"
+        case Vector():
+            return f"DOUBLE[{kind.length}]"
+        case Integer() if not kind.optional:
+            return "BIGINT"
+        case Boolean() if not kind.optional:
+            return "BOOLEAN"
+        case _:
+            return "DOUBLE"

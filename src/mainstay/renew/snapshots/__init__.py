@@ -1,0 +1,1 @@
+"""Snapshots: versions of the data that models learn from (N1)."""

@@ -1,0 +1,60 @@
+"""A snapshot: a definition of labelled decisions, and what it meant when it was taken.
+
+Promises that its id stands for the definition, every value of every column and the number of rows;
+so two snapshots with one id are the same data, and a journal that would give other rows cannot go
+unnoticed.
+"""
+
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from mainstay.renew.labels.model import Definition
+
+SHOWN_CHARACTERS: Final = 12
+"""So much of an id is shown to people; as much of it as is clear is enough to name it."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of data."""
+
+    id: str
+    definition: Definition
+    content: str
+    """A hash over all columns and the number of rows."""
+    columns: dict[str, str]
+    """Every column and the hash of its values."""
+    rows: int
+    reaches: tuple[int, int]
+    """Event times in nanoseconds: of the first decision, and of the last thing that is in it, be
+    it a decision or a label."""
+    left_out: dict[str, int]
+    """Why to how much is not in it."""
+    contradicted: int
+    """Decisions in it of which different labels were heard."""
+    file: str
+    """The Parquet file, relative to the folder of snapshots."""
+    digest: str
+    """The SHA-256 of that file."""
+    made_ns: int
+    actor: str
+
+    def __str__(self) -> str:
+        return f"snapshot {self.id[:SHOWN_CHARACTERS]} of {self.definition.model}"
+
+
+def id_of(definition: Definition, content: str) -> str:
+    """The name of what a definition meant."""
+    said: Any = [msgspec.to_builtins(definition), content]
+    return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
+
+
+def covered_by(snapshot: Snapshot, begin_ns: int, end_ns: int) -> bool:
+    """Whether anything of a stretch may be in it: it reaches there, and does not leave it out."""
+    first, last = snapshot.reaches
+    begin, end = max(begin_ns, first), min(end_ns, last + 1)
+    for left, right in sorted(snapshot.definition.without):
+        if left <= begin < right:
+            begin = right
+    return begin < end

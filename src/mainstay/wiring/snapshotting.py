@@ -1,0 +1,101 @@
+"""Snapshots of one workspace: labelled decisions of its journal, minus what is quarantined."""
+
+from pathlib import Path
+
+from mainstay.base.errors import NotFound
+from mainstay.contract.finding import Finding
+from mainstay.contract.load import load_contract
+from mainstay.contract.model import Contract, columns_of
+from mainstay.journal.arrow import ArrowTable
+from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
+from mainstay.renew.labels.read import logged_now
+from mainstay.renew.quarantine.model import merged
+from mainstay.renew.snapshots import take as snapshots
+from mainstay.renew.snapshots.model import Snapshot
+from mainstay.renew.snapshots.port import SnapshotStore
+from mainstay.renew.snapshots.sql import SqlSnapshotStore
+from mainstay.renew.snapshots.take import Shelf
+from mainstay.wiring.quarantining import quarantines_of
+from mainstay.wiring.workspace import Workspace, whoever_runs_this
+
+
+def snapshots_of(workspace: Workspace) -> SnapshotStore:
+    """Which snapshots a workspace has."""
+    return SqlSnapshotStore(workspace.database)
+
+
+def shelf_of(workspace: Workspace) -> Shelf:
+    """Where a workspace's snapshots come from and where they are."""
+    folder: Path = workspace.places.root / "snapshots"
+    return Shelf(workspace.journal.query, snapshots_of(workspace), folder)
+
+
+def contract_of(workspace: Workspace, model: str) -> Contract:
+    """The contract that the next version of a model is made for: the workspace's file, else the
+    one of the version that answers, else of the newest."""
+    live = workspace.chain.current(model)
+    newest = workspace.registry.find(model, None if live is None else live.number)
+    file = workspace.places.contracts / f"{model}.yaml"
+    if file.is_file():
+        return load_contract(file)
+    return workspace.unpacked(newest.fingerprint).manifest.contract
+
+
+def define(
+    workspace: Workspace,
+    model: str,
+    since_ns: int,
+    until_ns: int | None = None,
+    known_ns: int | None = None,
+) -> Definition:
+    """What is asked for, as it can be asked again: without what is quarantined now, and with the
+    columns of the contract that were ever logged."""
+    contract = contract_of(workspace, model)
+    kinds = columns_of(contract.inputs, contract.context)
+    now_ns = workspace.clock.now_ns()
+    known = now_ns if known_ns is None else min(known_ns, now_ns)
+    there = logged_now(workspace.journal.query)
+    return Definition(
+        model=model,
+        since_ns=since_ns,
+        until_ns=known + 1 if until_ns is None else until_ns,
+        known_ns=known,
+        without=merged(quarantines_of(workspace).active(model)),
+        answers=answers_of(contract),
+        columns={
+            column: sql_type(kinds[name])
+            for column, name in logged_columns(contract).items()
+            if column in there
+        },
+    )
+
+
+def take_snapshot(
+    workspace: Workspace, definition: Definition, *, actor: str | None = None
+) -> Snapshot:
+    """Take a snapshot and keep it."""
+    who = actor or whoever_runs_this()
+    return snapshots.take(shelf_of(workspace), definition, who, workspace.clock.now_ns())
+
+
+def find_snapshot(workspace: Workspace, id_: str, model: str | None = None) -> Snapshot:
+    """A snapshot by its id, or the beginning of it."""
+    found = snapshots_of(workspace).find(id_)
+    if model is not None and found.definition.model != model:
+        raise NotFound(
+            f"{found} is none of {model}",
+            field="snapshot",
+            got=id_,
+            expected=f"one that `mainstay snapshot list {model}` shows",
+        )
+    return found
+
+
+def rows_of(workspace: Workspace, snapshot: Snapshot) -> ArrowTable:
+    """The rows of a snapshot."""
+    return snapshots.rows_of(shelf_of(workspace), snapshot)
+
+
+def verify(workspace: Workspace, snapshot: Snapshot) -> list[Finding]:
+    """Whether a snapshot is what it was, and would be taken again."""
+    return snapshots.verify(shelf_of(workspace), snapshot)
