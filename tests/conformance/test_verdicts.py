@@ -54,6 +54,20 @@ def test_a_verdict_is_found_as_it_was_kept(store: VerdictStore):
     assert store.latest("fraud") == VERDICT
 
 
+def test_the_newest_verdict_on_a_version_is_found_by_its_fingerprint(store: VerdictStore):
+    """N2: one that names it as the baseline only is about another version."""
+    assert store.about("fraud", "c3") is None
+    store.keep(VERDICT)
+    newer = replace(VERDICT, id="00a2", verdict="pass", time_ns=6)
+    after = replace(VERDICT, id="00a3", candidate="c4", baseline="c3", time_ns=7)
+    for each in (newer, after):
+        store.keep(each)
+    assert store.about("fraud", "c3") == newer
+    assert store.about("fraud", "c2") is None
+    assert store.about("churn", "c3") is None
+    assert store.about("a\0", "c3") is store.about("fraud", "%") is None
+
+
 def test_a_verdict_is_never_changed(store: VerdictStore):
     store.keep(VERDICT)
     with pytest.raises(Conflict, match="00a1"):

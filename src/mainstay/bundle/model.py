@@ -89,7 +89,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str = ""
     """The name or hash of the training data."""
     window: tuple[str, str] | None = None
-    """From when to when the training data reaches."""
+    """From when to when the training data reaches: from the first moment up to, but without, the
+    second; a day belongs to it whole."""
+    without: tuple[tuple[str, str], ...] = ()
+    """Stretches within the window whose data was left out, such as quarantined ones."""
     code_revision: str = ""
     code_dirty: bool = False
     """The work tree had changes that no revision holds."""

@@ -13,6 +13,7 @@ from mainstay.contract.model import Contract
 from mainstay.release.cascade import Known, Node, plan
 from mainstay.release.standing_in import chain_faults
 from mainstay.release.together import Planned
+from mainstay.serve.routes.model import Route
 from mainstay.serve.routes.port import RouteChain
 from mainstay.wiring.folders import Places
 
@@ -35,11 +36,7 @@ class Cascades:
 
     def planned(self, version: Version, *, newer: bool = True) -> Planned:
         """What going live with a version comes to now; `Breaks` on a loop."""
-        routes = {route.model: route for route in self._chain.all_current()}
-        in_force = {
-            model: self._node(self._registry.find_fingerprint(route.fingerprint))
-            for model, route in routes.items()
-        }
+        in_force, routes = self.in_force()
         known = Known(versions=self._registry.versions, node=self._whole)
         candidate = self._whole(version)
         made = plan(candidate, in_force, known, newer=newer)
@@ -47,6 +44,15 @@ class Cascades:
             faults = chain_faults(candidate, in_force, known)
             made = msgspec.structs.replace(made, broken=(*made.broken, *faults))
         return Planned(made, routes)
+
+    def in_force(self) -> tuple[dict[str, Node], dict[str, Route]]:
+        """By model: the versions in force now, and their routes."""
+        routes = {route.model: route for route in self._chain.all_current()}
+        nodes = {
+            model: self._node(self._registry.find_fingerprint(route.fingerprint))
+            for model, route in routes.items()
+        }
+        return nodes, routes
 
     def _whole(self, version: Version) -> Node:
         return Node(version=version, contract=self._contract(version.fingerprint))

@@ -333,7 +333,13 @@ class Workspace(Stores):
         )
 
     def rollback(
-        self, model: str, to: int | None, reason: str, *, actor: str | None = None
+        self,
+        model: str,
+        to: int | None,
+        reason: str,
+        *,
+        actor: str | None = None,
+        expected_epoch: int | None = None,
     ) -> Deployed:
         """Let an earlier version answer again."""
         who = actor or whoever_runs_this()
@@ -359,6 +365,7 @@ class Workspace(Stores):
                 actor=who,
                 reason=reason,
                 check=together.trial,
+                expected_epoch=expected_epoch,
             )
             going_on(self.rollouts, self.chain, model, self.clock.now_ns())
             return structs.replace(deployed, along=together.along)

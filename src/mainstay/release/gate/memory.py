@@ -27,6 +27,12 @@ class MemoryVerdictStore:
         found = [each for each in self._verdicts.values() if each.id.startswith(verdict_id)]
         return only_one(verdict_id, found if verdict_id else ())
 
+    def about(self, model: str, candidate: str) -> Verdict | None:
+        """The newest verdict on a version of a model, by its fingerprint."""
+        of_model = [each for each in self._verdicts.values() if each.model == model]
+        of_version = [each for each in of_model if each.candidate == candidate]
+        return max(of_version, key=lambda each: (each.time_ns, each.id), default=None)
+
     def latest(self, model: str) -> Verdict | None:
         """The newest verdict of a model."""
         of_model = [each for each in self._verdicts.values() if each.model == model]

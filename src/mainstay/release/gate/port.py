@@ -16,6 +16,10 @@ class VerdictStore(Protocol):
         """The verdict with this id (or unambiguous beginning of it); `NotFound`."""
         ...
 
+    def about(self, model: str, candidate: str) -> Verdict | None:
+        """The newest verdict on a version of a model, by its fingerprint."""
+        ...
+
     def latest(self, model: str) -> Verdict | None:
         """The newest verdict of a model."""
         ...

@@ -68,6 +68,20 @@ class SqlVerdictStore:
         exact = [each for each in found if each.id == verdict_id]
         return only_one(verdict_id, exact or found)
 
+    def about(self, model: str, candidate: str) -> Verdict | None:
+        """The newest verdict on a version of a model, by its fingerprint."""
+        if not storable(model) or not storable(candidate):
+            return None
+        # Text that names it may name it as the baseline: which one it is, its decoding tells.
+        naming = (_VERDICTS.c.model == model) & _VERDICTS.c.verdict.contains(
+            candidate, autoescape=True
+        )
+        newest = _VERDICTS.c.time_ns.desc(), _VERDICTS.c.id.desc()
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_VERDICTS.c.verdict).where(naming).order_by(*newest))
+            found = (_decode(text) for text in rows.scalars())
+            return next((each for each in found if each.candidate == candidate), None)
+
     def latest(self, model: str) -> Verdict | None:
         """The newest verdict of a model."""
         if not storable(model):

@@ -1,0 +1,200 @@
+"""What bad data reached, asked of the journal: decisions, who got them, what became of them.
+
+Promises bounded memory: figures are aggregated where the data is, and the ids of decisions come in
+pages of a stretch of time each. Limits: only what went through the journal is known; whoever copied
+an answer elsewhere without telling is not. What is sampled out of the journal is not counted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from mainstay.base.errors import MainstayError
+from mainstay.journal.rows import rfc3339
+from mainstay.release.gate.habits import Query
+from mainstay.release.recall.model import Blast, Exposure, Fed, Made
+from mainstay.serve.undoing import DELIVERY
+
+CALLERS_SHOWN: Final = 20
+_PAGE_ROWS: Final = 50_000
+"""So many ids are in memory at once; more where more than these were made in one second."""
+
+
+def blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blast:
+    """What these versions decided, and what became of it; a journal that cannot be asked is named
+    and holds nothing up."""
+    if not exposed:
+        return Blast(fed=tuple(fed))
+    try:
+        return _blast(query, exposed, fed)
+    except MainstayError as error:
+        return Blast(fed=tuple(fed), unknown=f"the journal does not say: {error.message}")
+
+
+def _blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blast:
+    made = _made(query, exposed)
+    if not any(each.decisions + each.unseen for each in made):
+        return Blast(made=made, fed=tuple(fed))
+    callers = _rows(
+        query,
+        _CALLERS.format(bad=bad(exposed)),
+    )
+    became = _rows(query, _BECAME.format(bad=bad(exposed), delivery=DELIVERY))[0]
+    first = min((each.first for each in made if each.first), default="")
+    return Blast(
+        made=made,
+        callers=tuple((row["caller"], row["n"]) for row in callers[:CALLERS_SHOWN]),
+        callers_in_all=len(callers),
+        outcomes=became["outcomes"],
+        undone=became["undone"],
+        told=became["told"],
+        fed=_counted(query, fed, first),
+    )
+
+
+_CALLERS: Final = """
+SELECT caller, count(*) AS n FROM decisions WHERE {bad} AND arm <> 'shadow'
+GROUP BY caller ORDER BY n DESC, caller"""
+_MADE: Final = """
+SELECT fingerprint, count(*) FILTER (WHERE arm <> 'shadow') AS decisions,
+    count(*) FILTER (WHERE arm = 'shadow') AS unseen,
+    epoch_us(min(time)) AS first, epoch_us(max(time)) AS last
+FROM decisions WHERE {bad} GROUP BY fingerprint"""
+_FED: Final = """
+SELECT model, count(*) AS n FROM decisions
+WHERE model IN ({names}) AND time >= {first}::TIMESTAMPTZ AND arm <> 'shadow' GROUP BY model"""
+_LISTING: Final = "SELECT id FROM decisions WHERE {bad}"
+_PAGE: Final = """
+SELECT id, epoch_us(time) AS time, version, caller, status, arm FROM decisions
+WHERE {bad} AND {within} ORDER BY time, id"""
+_COUNTS: Final = """
+SELECT date_trunc('{unit}', time AT TIME ZONE 'UTC') AS slot, count(*) AS n FROM decisions
+WHERE {bad} AND {where} GROUP BY slot ORDER BY slot"""
+_BECAME: Final = """
+WITH said AS (
+    SELECT subject,
+        bool_or(kind = 'outcome' AND json_extract(body, '$.undo') IS NOT NULL) AS undone,
+        bool_or(kind = 'outcome' AND json_extract(body, '$.undo') IS NULL
+            AND json_extract(body, '$.report') IS NULL) AS outcome,
+        bool_or(kind = 'action' AND json_extract_string(body, '$.{delivery}') = 'told') AS told
+    FROM events WHERE kind IN ('outcome', 'action') GROUP BY subject)
+SELECT count(*) FILTER (WHERE outcome) AS outcomes, count(*) FILTER (WHERE undone) AS undone,
+    count(*) FILTER (WHERE told) AS told
+FROM said SEMI JOIN (SELECT id FROM decisions WHERE {bad}) made ON said.subject = made.id"""
+
+
+def _made(query: Query, exposed: Sequence[Exposure]) -> tuple[Made, ...]:
+    rows = _rows(
+        query,
+        _MADE.format(bad=bad(exposed)),
+    )
+    found = {row["fingerprint"]: row for row in rows}
+    return tuple(_one(each, found.get(each.fingerprint)) for each in exposed)
+
+
+def _one(exposure: Exposure, row: Mapping[str, Any] | None) -> Made:
+    return Made(
+        number=exposure.number,
+        fingerprint=exposure.fingerprint,
+        judged=exposure.judged,
+        decisions=0 if row is None else row["decisions"],
+        unseen=0 if row is None else row["unseen"],
+        first="" if row is None else rfc3339(row["first"]),
+        last="" if row is None else rfc3339(row["last"]),
+    )
+
+
+def _counted(query: Query, fed: Sequence[Fed], first: str) -> tuple[Fed, ...]:
+    """What the models that are fed decided since a bad version answered first."""
+    if not fed:
+        return ()
+    names = ", ".join(_quoted(each.model) for each in fed)
+    rows = _rows(
+        query,
+        _FED.format(names=names, first=_quoted(first)),
+    )
+    counts = {row["model"]: row["n"] for row in rows}
+    return tuple(
+        Fed(model=e.model, live=e.live, exposed=e.exposed, decisions=counts.get(e.model, 0))
+        for e in fed
+    )
+
+
+def bad(exposed: Sequence[Exposure]) -> str:
+    """The condition, in SQL, that a decision was made by one of these versions."""
+    models = sorted({each.model for each in exposed})
+    prints = sorted({each.fingerprint for each in exposed})
+    return (
+        f"model IN ({', '.join(map(_quoted, models))}) "
+        f"AND fingerprint IN ({', '.join(map(_quoted, prints))})"
+    )
+
+
+def listing(exposed: Sequence[Exposure]) -> str:
+    """A question to the journal that lists the ids of these versions' decisions."""
+    return _LISTING.format(bad=bad(exposed))
+
+
+def decisions(query: Query, exposed: Sequence[Exposure]) -> Iterator[list[dict[str, Any]]]:
+    """The ids of the decisions of these versions with what was told, page by page, by time."""
+    if not exposed:
+        return
+    for begin, end in _stretches(query, exposed):
+        rows = _rows(
+            query,
+            _PAGE.format(bad=bad(exposed), within=_within(begin, end)),
+        )
+        for row in rows:
+            row["time"] = rfc3339(row["time"])
+        yield rows
+
+
+def _stretches(query: Query, exposed: Sequence[Exposure]) -> Iterator[tuple[datetime, datetime]]:
+    """Stretches of time, one after the other, that hold a page of decisions each."""
+    hours = _counts(query, exposed, "hour", "true")
+    for begin, end, count in _joined(hours, timedelta(hours=1)):
+        if count <= _PAGE_ROWS:
+            yield begin, end
+            continue
+        seconds = _counts(query, exposed, "second", _within(begin, end))
+        for first, last, _ in _joined(seconds, timedelta(seconds=1)):
+            yield first, last
+
+
+def _counts(
+    query: Query, exposed: Sequence[Exposure], unit: str, where: str
+) -> list[tuple[datetime, int]]:
+    rows = _rows(
+        query,
+        _COUNTS.format(unit=unit, bad=bad(exposed), where=where),
+    )
+    return [(row["slot"], row["n"]) for row in rows]
+
+
+def _joined(
+    counts: Sequence[tuple[datetime, int]], length: timedelta
+) -> Iterator[tuple[datetime, datetime, int]]:
+    """Neighbours taken together as long as they fit one page."""
+    open_: tuple[datetime, datetime, int] | None = None
+    for at, count in counts:
+        if open_ is not None and open_[2] + count > _PAGE_ROWS:
+            yield open_
+            open_ = None
+        begin, _, so_far = open_ or (at, at, 0)
+        open_ = (begin, at + length, so_far + count)
+    if open_ is not None:
+        yield open_
+
+
+def _within(begin: datetime, end: datetime) -> str:
+    first, last = (_quoted(each.isoformat() + "+00:00") for each in (begin, end))
+    return f"time >= {first}::TIMESTAMPTZ AND time < {last}::TIMESTAMPTZ"
+
+
+def _rows(query: Query, sql: str) -> list[dict[str, Any]]:
+    table: Any = query(sql)
+    return table.to_pylist()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
