@@ -1,6 +1,7 @@
 """Messages get through, at least once, whatever is down or dies: M23 M24 F4."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,7 +68,6 @@ def test_a_webhook_that_is_down_for_ten_minutes_loses_and_doubles_nothing(
     inbox: Inbox, monkeypatch
 ):
     """M23: a real server through Apprise, twenty models, and a new keeper every minute."""
-    pytest.importorskip("apprise")
     monkeypatch.setitem(VARIABLES, "TEAM", inbox.url)
     world = World()
     world.post = ApprisePost()
@@ -94,7 +94,6 @@ def test_a_webhook_that_is_down_for_ten_minutes_loses_and_doubles_nothing(
 
 def test_a_failure_never_tells_the_url(inbox: Inbox, capfd):
     """S3: what is in the URL is a secret."""
-    pytest.importorskip("apprise")
     inbox.status = 403
     with pytest.raises(StorageFailed) as told:
         ApprisePost().send(inbox.url, "t", "b", good=False)
@@ -242,3 +241,10 @@ def test_old_news_read_again_changes_nothing():
     world.clock.advance(9 * DAY)
     world.alerter.tidy()
     assert world.store.known([event.id for event in world.events]) == set()
+
+
+def test_without_apprise_it_says_what_to_install(monkeypatch):
+    """M23: the extra is not installed; the words say which."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(StorageFailed, match=r"pip install 'mainstay\[alerts\]'"):
+        ApprisePost().send("json://127.0.0.1", "t", "b", good=False)

@@ -19,6 +19,7 @@ from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic
 from mainstay.serve.routes.model import Refusal, Route, WorkerState
 from mainstay.serve.supervise import SupervisorReport
+from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.running import Server
 from mainstay.wiring.workspace import Workspace, open_workspace
 
@@ -42,6 +43,8 @@ class Status(msgspec.Struct, kw_only=True):
     machine: MachineUse
     held: int
     """Answers that wait for a person."""
+    alerts: int
+    """Alerts that are not over."""
     rollouts: list[Record]
     """Of every model the one that began last, unless it ended long ago."""
     problems: list[str]
@@ -77,6 +80,7 @@ def look(opened: Workspace) -> Status:
     """Gather what is known now."""
     server = Server(opened.places.run, opened.clock)
     problems: list[str] = []
+    alerts = 0
     routes: list[Route] = []
     versions: dict[str, int] = {}
     pins: dict[str, str] = {}
@@ -88,6 +92,9 @@ def look(opened: Workspace) -> Status:
             versions[version.model] = versions.get(version.model, 0) + 1
         pins = _pins(routes, registered)
         newest = [opened.rollouts.newest(route.model) for route in routes]
+        telling = Alerts(opened)
+        alerts = len(telling.book.open_alerts())
+        problems += telling.problems()
         recent_ns = opened.clock.now_ns() - _ENDED_SHOWN_NS
         rollouts = [
             record
@@ -107,6 +114,7 @@ def look(opened: Workspace) -> Status:
         keeper=keeper,
         routes=routes,
         held=len(still_waiting(FolderDesk(opened.places.held), opened.clock.now_ns())),
+        alerts=alerts,
         rollouts=rollouts,
         versions=versions,
         pins=pins,
@@ -224,6 +232,8 @@ def _show(output: Output, found: Status) -> None:
             output.say(f"[dim]{traffic.last_hour} requests of the last hour were about {words}[/]")
     if found.held:
         output.say(f"{found.held} answer(s) wait for a person: `mainstay held list`")
+    if found.alerts:
+        output.say(f"{found.alerts} alert(s) are not over: `mainstay alerts list`")
     show_rollouts(output, found.rollouts, _ago)
     _show_machine(output, found.machine)
     for problem in found.problems:

@@ -33,6 +33,8 @@ TIDY_EVERY_SECONDS = 600.0
 HELD_EVERY_SECONDS = 10.0
 SAFEGUARDS_EVERY_SECONDS = 600.0
 WATCH_EVERY_SECONDS = 10.0
+ALERTS_EVERY_SECONDS = 5.0
+_ALERTS_TIDY_EVERY = 720
 _WATCH_TIDY_EVERY = 360
 """Every so many looks, what is long over is made shorter: about once an hour."""
 
@@ -79,6 +81,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("watch", WATCH_EVERY_SECONDS, _watching(late), gently=True),
+        Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
@@ -157,6 +160,28 @@ def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
 
                 keepers.append(SafeguardKeeper(late(), say).look)
             keepers[0](route)
+
+    return look
+
+
+def _alerting(late: Open) -> Callable[[], None]:
+    """Make alerts of what was found, and tell people."""
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.alerting import Alerts
+
+            alerts = Alerts(late())
+            numbers = count()
+
+            def tick() -> None:
+                alerts.look()
+                if next(numbers) % _ALERTS_TIDY_EVERY == 0:
+                    alerts.tidy()
+
+            looks.append(tick)
+        looks[0]()
 
     return look
 

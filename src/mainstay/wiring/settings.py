@@ -14,6 +14,8 @@ import msgspec
 
 from mainstay.access.keys import ENVIRONMENT_EXPECTED, is_environment
 from mainstay.base.errors import InvalidUsage
+from mainstay.contract.alerting import Alerting
+from mainstay.wiring.alert_settings import read_alerts
 
 SETTINGS_FILE = "mainstay.toml"
 WORKERS_MAX = 256
@@ -30,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     inbox: bool = True
     environment: str = "production"
+    alerts: Alerting = Alerting()
 
 
 TEMPLATE = """\
@@ -60,6 +63,30 @@ inbox = true
 # What this workspace is for: production, test, … A caller's key is made for one environment and is
 # refused by every other; a process with another MAINSTAY_ENVIRONMENT deploys nothing here.
 environment = "production"
+
+# Who is told of what is found. Without a channel, alerts are kept: `mainstay alerts list`.
+# This part, if there is one, stands at the end of the file.
+# [alerts]
+
+# How many messages a channel gets in an hour; what is more comes as one.
+# per_hour = 20
+
+# Somewhere people are told: the name of the environment variable that holds its Apprise URL, such
+# as mailto://… or slack://… (the URL is a secret, and never in here).
+# [alerts.channels.team]
+# url_env = "TEAM_ALERTS_URL"
+
+# Rules, in order; the first that fits a finding says where it goes. Without rules, everything goes
+# to the one channel there is; a rule without `to` tells nobody.
+# [[alerts.rules]]
+# models = ["fraud*"]
+# checks = ["*"]
+# verdicts = ["fail"]
+# to = "team"
+# repeat_after = "4h"
+# quiet = "22:00-07:00 Europe/Berlin"
+# escalate_after = "30m"
+# escalate_to = "oncall"
 """
 
 
@@ -82,8 +109,10 @@ def read_settings(path: Path) -> Settings:
         if name not in known:
             raise _unknown(path, text, name, known)
     for name, value in found.items():
-        _check(path, text, name, value)
-    return msgspec.convert(found, Settings)
+        if name != "alerts":
+            _check(path, text, name, value)
+    alerts = read_alerts(str(path), text, found.pop("alerts", {}))
+    return msgspec.structs.replace(msgspec.convert(found, Settings), alerts=alerts)
 
 
 def _unknown(path: Path, text: str, name: str, known: set[str]) -> InvalidUsage:

@@ -67,7 +67,7 @@ class Driver:
             after = step(before, self._look(before, newest), self._clock.now_ns())
             if after == before:
                 return
-            due = reminder(before, after)
+            due = reminder(before, after) or _taken_back(after)
             if due is not None:
                 self._remind(after, due)  # first, so that a keeper's death may repeat it at most
             record = self._store.save(record, after)
@@ -90,6 +90,14 @@ class Driver:
         if newest is not None and is_of(pending, newest):
             return arrived(rollout, newest)
         return overtaken(rollout, newest, self._clock.now_ns())
+
+
+def _taken_back(rollout: Rollout) -> Finding | None:
+    """What is found where the old version is about to answer alone again."""
+    pending = rollout.pending
+    if pending is None or pending.status != "rolled back":
+        return None
+    return Finding(check="rollout", verdict="fail", words=pending.draft.reason)
 
 
 def going_on(store: RolloutStore, chain: RouteChain, model: str, now_ns: int) -> Record | None:

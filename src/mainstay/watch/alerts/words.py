@@ -116,7 +116,9 @@ def _about(item: Item, names: Names, *, over: bool) -> list[str]:
     words = plain(notice.words) or "no words were given"
     version = names.version(notice.model, notice.subject) if notice.subject else ""
     begun_ns = notice.since_ns or item.opened_ns
-    lines = [f"{mark} {check_of(notice)}: {flaps}{words}"]
+    column = plain(notice.check.partition(": ")[0], 80)
+    named = "" if words.startswith(column) else f"{check_of(notice)}: "
+    lines = [f"{mark} {named}{flaps}{words}"]
     parts = [f"since {moment(begun_ns)}"]
     if over and item.resolved_ns:
         parts.append(f"until {moment(item.resolved_ns)}")
