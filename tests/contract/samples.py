@@ -37,7 +37,9 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.release_rules import METRIC_RANGES
+from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Step, Transform
+from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import Watch
 
 names = st.one_of(
@@ -95,6 +97,15 @@ def texts(draw: st.DrawFn) -> Input:
     )
 
 
+renewals = st.just(Renew()) | st.builds(
+    Renew,
+    train=st.sampled_from(["fraud:train", "jobs.fraud_2:run"]),
+    over=st.sampled_from(["90d", "12h"]),
+    newest=st.sampled_from(["20 %", "5 %"]),
+    time=st.sampled_from(["20m", "90s"]),
+    memory_gb=st.floats(1, 64),
+    disk_gb=st.floats(0.5, 8),
+)
 MOMENTS = ["1969-12-31T23:59:59.5Z", "2026-01-01T00:00:00Z", "2026-05-01T00:00:00+02:00"]
 
 
@@ -247,6 +258,24 @@ def judges(draw: st.DrawFn, output: Output) -> Judge:
         confidence=confidence,
         cost=cost,
         fallback=draw(st.sampled_from([(), (STEPS[0],), STEPS])),
+        safeguard=draw(safeguards(output)),
+    )
+
+
+@st.composite
+def safeguards(draw: st.DrawFn, output: Output) -> Safeguard | None:
+    if not isinstance(output, (Probability, Label, NumberOutput)) or draw(flags):
+        return None
+    version = draw(st.none() | st.integers(1, 9))
+    return Safeguard(
+        model=draw(st.sampled_from(["", "guard-1", "9"])),
+        version=version,
+        at_most=draw(st.floats(0, 0.99)),
+        unsure=draw(st.sampled_from(["decline", "ask"])),
+        otherwise=draw(st.sampled_from(["open", "closed"])),
+        within=draw(st.sampled_from(["100ms", "1s"])),
+        train=draw(st.sampled_from(["no", "auto"])) if version is None else "no",
+        wrong_by=draw(st.floats(0, 1e9)) if isinstance(output, NumberOutput) else None,
     )
 
 
@@ -304,5 +333,6 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
             false_alarms=draw(st.sampled_from(("1 per 30d", "3 per 12h", "2 per 7 days"))),
             slices=tuple(name for name, kind in inputs.items() if isinstance(kind, Category))[:1],
         ),
+        renew=draw(renewals),
         log=draw(st.sampled_from(["written", "durable", "buffered"])),
     )
