@@ -58,6 +58,8 @@ class TrialLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time; processor time is limited to the same."""
     memory_bytes: int = 8 * 1024 * 1024 * 1024
     """Address space: several times what is resident."""
+    file_bytes: int = 1 << 24
+    """The largest file that it may write."""
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,7 @@ def ask_child(
                     str(writing),
                     str(within.memory_bytes),
                     str(within.seconds),
+                    str(within.file_bytes),
                     *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -155,9 +158,7 @@ def _listen(reading: int, seconds: float, max_bytes: int) -> _Heard:
     return _Heard(data, too_late=False)
 
 
-def _believe(
-    heard: _Heard, answer: type[T], ended: tuple[int, str, str], within: TrialLimits
-) -> T:
+def _believe(heard: _Heard, answer: type[T], ended: tuple[int, str, str], within: TrialLimits) -> T:
     status, said, what = ended
     noise = f"; it said: {said}" if said else ""
     if heard.too_late or status == -signal.SIGXCPU:
@@ -194,12 +195,12 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _confine(memory_bytes: int, seconds: float) -> None:
+def _confine(memory_bytes: int, seconds: float, file_bytes: int) -> None:
     whole = math.ceil(seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
+    _at_most(resource.RLIMIT_CPU, whole, whole + 1)
+    _at_most(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    _at_most(resource.RLIMIT_CORE, 0, 0)
+    _at_most(resource.RLIMIT_FSIZE, file_bytes, file_bytes)
     if sys.platform == "linux":
         # A user and a network namespace of its own, with nothing in it; where the kernel says no,
         # the trial runs all the same: admission rests on the signature, not on this.
@@ -207,11 +208,19 @@ def _confine(memory_bytes: int, seconds: float) -> None:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
+def _at_most(what: int, soft: int, hard: int) -> None:
+    """A limit; a child of a child keeps the narrower one of its parent's."""
+    _, given = resource.getrlimit(what)
+    if given != resource.RLIM_INFINITY:
+        soft, hard = min(soft, given), min(hard, given)
+    resource.setrlimit(what, (soft, hard))
+
+
 def answer_over(arguments: list[str], work: Callable[[list[str]], Any]) -> int:
     """The child's side: do the work on the arguments that `ask_child` was given, and write what
     came of it to the descriptor that was handed over."""
-    descriptor, memory_bytes, seconds, *own = arguments
-    _confine(int(memory_bytes), float(seconds))
+    descriptor, memory_bytes, seconds, file_bytes, *own = arguments
+    _confine(int(memory_bytes), float(seconds), int(file_bytes))
     try:
         told = _Told[Any](result=work(own))
     except MainstayError as error:

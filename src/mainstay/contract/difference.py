@@ -50,7 +50,7 @@ def _changes(before: Contract, after: Contract) -> Iterator[Change]:
         words = "values that were put right may be refused" if loses else "fewer values are refused"
         yield msgspec.structs.replace(change, breaks=loses, words=words)
     yield from _judged(_plain(before.judge), _plain(after.judge))
-    for part in ("facts", "serve", "assets", "gate", "release", "labels", "watch"):
+    for part in ("facts", "serve", "assets", "gate", "release", "labels", "watch", "renew"):
         yield from _scalars(part, _plain(getattr(before, part)), _plain(getattr(after, part)))
     yield from _scalars("", {"expect": before.expect or None}, {"expect": after.expect or None})
     yield from _scalars("", {"log": before.log}, {"log": after.log})

@@ -39,6 +39,7 @@ from mainstay.contract.model import (
     Serve,
     Source,
 )
+from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Step
 from mainstay.contract.rules import Draft, draft_of, rule_faults
 from mainstay.contract.shape import (
@@ -70,6 +71,7 @@ _WHOLE_PARTS: Final[dict[str, Any]] = {
     "labels": Labels,
     "expect": tuple[str, ...],
     "watch": Watch,
+    "renew": Renew,
 }
 
 

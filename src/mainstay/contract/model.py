@@ -12,6 +12,7 @@ import msgspec
 
 from mainstay.base.errors import InvalidContract
 from mainstay.contract.judging import Judge
+from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Step
 from mainstay.contract.watching import Watch
 
@@ -425,6 +426,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     99.9 %`, `share answered >= 95 %`, `requests >= 100 per 1h`, `roc_auc >= 0.92 over 7 days`."""
     watch: Watch = Watch()
     """How the model is watched."""
+    renew: Renew = Renew()
+    """How the next version is trained."""
     log: Literal["written", "durable", "buffered"] = "written"
     """What an acknowledged decision survives: `written` a crash of the process, `durable` a power
     cut too, `buffered` neither."""

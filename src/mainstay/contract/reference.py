@@ -19,6 +19,7 @@ from mainstay.contract import (
     judging,
     model,
     people,
+    renewing,
     repairing,
     safeguards,
     watching,
@@ -42,6 +43,7 @@ from mainstay.contract.model import (
     ThresholdRule,
 )
 from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
+from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Transform
 from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import Watch
@@ -92,8 +94,19 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("release", "", (Release,)),
     ("labels", "", (Labels,)),
     ("watch", "", (Watch,)),
+    ("renew", "", (Renew,)),
 )  # fmt: skip
-_MODULES: Final = (model, judging, holding, fallbacks, people, repairing, safeguards, watching)
+_MODULES: Final = (
+    model,
+    judging,
+    holding,
+    fallbacks,
+    people,
+    renewing,
+    repairing,
+    safeguards,
+    watching,
+)
 _INFERRED_TAGS: Final = frozenset({"from", "by", "step"})
 
 

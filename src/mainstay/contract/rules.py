@@ -67,6 +67,8 @@ from mainstay.contract.release_rules import (
     labels_faults,
     release_faults,
 )
+from mainstay.contract.renewing import Renew
+from mainstay.contract.renewing_rules import renew_faults
 from mainstay.contract.repair_rules import repair_faults
 from mainstay.contract.repairing import Step
 from mainstay.contract.shape import Fault
@@ -98,6 +100,7 @@ class Draft(msgspec.Struct, kw_only=True):
     labels: Labels | None = None
     expect: tuple[str, ...] = ()
     watch: Watch | None = None
+    renew: Renew | None = None
     input_names: tuple[str, ...] = ()
     """All inputs, those that could not be read included."""
     context_names: tuple[str, ...] = ()
@@ -124,6 +127,7 @@ def draft_of(contract: Contract) -> Draft:
         labels=contract.labels,
         expect=contract.expect,
         watch=contract.watch,
+        renew=contract.renew,
         input_names=tuple(contract.inputs),
         context_names=tuple(contract.context),
         lookup_names=tuple(contract.lookups),
@@ -161,9 +165,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         yield from _facts_faults(draft.facts)
     whole = len(draft.inputs) == len(draft.input_names)
     whole = whole and len(draft.context) == len(draft.context_names)
-    known = Known(
-        draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole
-    )
+    known = Known(draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole)
     yield from repair_faults(draft.repair, known)
     yield from _judge_faults(draft, known)
     if draft.assets is not None:
@@ -179,6 +181,8 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     yield from expect_faults(draft.expect, known)
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)
+    if draft.renew is not None:
+        yield from renew_faults(draft.renew)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

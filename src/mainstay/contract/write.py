@@ -58,6 +58,8 @@ _EXPECT: Final = """\
 # What is expected of it in use; what is not so is found, told, and shown by `mainstay watch`."""
 _WATCH: Final = """\
 # How it is watched; `mainstay watch` shows what was found."""
+_RENEW: Final = """\
+# How the next version is trained, by `mainstay retrain`, on what was decided and turned out."""
 _LOG: Final = """\
 # written: no crash of a process loses a decision; durable: nor does a power cut; buffered: fast."""
 
@@ -90,6 +92,7 @@ def write_contract(contract: Contract, seen: Mapping[str, str] | None = None) ->
         ("release", _RELEASE, contract.release),
         ("labels", _LABELS, contract.labels),
         ("watch", _WATCH, contract.watch),
+        ("renew", _RENEW, contract.renew),
     ):
         lines += ["", words, *_section(name, value)]
     if contract.expect:
@@ -126,6 +129,7 @@ _EXAMPLES: Final = {
     "judge.undo": "{within: 24h}",
     "judge.private": "{subjects: {health: [diabetes, heart attack]}}",
     "judge.share": "{when: audience == 'everybody'}",
+    "renew.train": "fraud:train",
     "metric": "accuracy",
     "acceptable": "[0.8, 1]",
     "slices": "[country]",
