@@ -16,9 +16,9 @@ from sklearn.metrics import (
 
 from mainstay.bundle.metrics import roc_auc_interval
 from mainstay.contract.model import Contract, Number, NumberOutput, Probability, Ranking
+from mainstay.summaries.labels import columns_of, fits, rulers_of
 from mainstay.summaries.summary import Summary, merge, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.labels.columns import columns_of, fits, rulers_of
 from mainstay.watch.labels.metrics import metrics_of
 
 

@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from mainstay.contract.model import Contract, Number, Probability
 from mainstay.journal.model import STATUSES
+from mainstay.summaries.labels import columns_of, rulers_of
 from mainstay.summaries.ruler import fingerprint
 from mainstay.summaries.summary import Categories, Summary, summarise
 from mainstay.summaries.values import values_of
@@ -24,7 +25,6 @@ from mainstay.watch.gather.model import (
     Key,
     Part,
 )
-from mainstay.watch.labels.columns import columns_of, rulers_of
 from mainstay.watch.monitors.bounds import share_bounds
 from mainstay.watch.monitors.expectations import Seen, expected, hold_to, longest_ms
 from mainstay.watch.monitors.model import Saved

@@ -70,17 +70,18 @@ def metric_interval(
 
 def labelled_rows(output: Output, labels: Column) -> int:
     """How many rows have a label."""
-    return int(_known(output, labels).sum())
+    return int(labelled(output, labels).sum())
 
 
-def _known(output: Output, labels: Column) -> npt.NDArray[np.bool_]:
+def labelled(output: Output, labels: Column) -> npt.NDArray[np.bool_]:
+    """Which rows have a label."""
     if isinstance(output, (Probability, Label)):
         return np.asarray(labels >= 0, dtype=np.bool_)
     return np.logical_not(np.isnan(labels.astype(np.float64)))
 
 
 def _labelled(output: Output, raw: Column, labels: Column) -> tuple[Column, Column]:
-    known = _known(output, labels)
+    known = labelled(output, labels)
     kind = np.int64 if isinstance(output, (Probability, Label)) else np.float64
     return raw[known], labels[known].astype(kind)
 

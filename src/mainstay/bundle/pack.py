@@ -336,11 +336,13 @@ class _Version:
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
         self.contract, judgement = weigh(self.contract, self.kept.raw, self.confidence)
+        label = self.confidence.label
         given = {} if self.recipe.features is None else self.asked.given.columns
         files[REFERENCE_FILE] = encode_reference(
-            packed_reference(self.contract, self.asked.inputs, given, self.kept.raw, judgement)
+            packed_reference(
+                self.contract, self.asked.inputs, given, self.kept.raw, judgement, label
+            )
         )
-        label = self.confidence.label
         metrics = {} if label is None else measure(self.contract.output, self.kept.raw, label)
         roots = (*self.recipe.trained.libraries, "onnxruntime")
         filled = fill_card(

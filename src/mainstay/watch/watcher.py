@@ -20,6 +20,7 @@ from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
 from mainstay.watch.monitors.detector import State
 from mainstay.watch.monitors.expectations import Seen, hold_to, longest_ms
+from mainstay.watch.monitors.labels import look_at_labels
 from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved
 from mainstay.watch.monitors.port import MonitorStore
 
@@ -102,6 +103,9 @@ class Watcher:
         after, changes = look(saved, parts, self._versions, limit, now_ms)
         if after.until_ms == saved.until_ms:
             return
+        told = watched.contract, watched.live, self._versions
+        after, more = look_at_labels(after, self._arrived(model, saved, after), told, limit)
+        changes += more
         seen = seen_by(watched.contract, self._summaries, after, watched.live)
         after, more = hold_to(after, watched.contract, seen, limit)
         changes += more
@@ -111,6 +115,10 @@ class Watcher:
             self._tell_all(model, changes)
             told = msgspec.structs.replace(after, untold=())
             self._monitors.save(model, told, revision + 1)
+
+    def _arrived(self, model: str, before: Saved, after: Saved) -> Sequence[Part]:
+        """Labels by when they came, of the stretches that closed."""
+        return self._summaries.read(model, before.until_ms, after.until_ms, ARRIVED)
 
     def _tell_all(self, model: str, changes: Sequence[Change]) -> None:
         for change in changes:

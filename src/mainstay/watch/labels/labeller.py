@@ -25,6 +25,7 @@ from mainstay.contract.model import Contract, Label
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
 from mainstay.judge.present import present
+from mainstay.summaries.labels import columns_of, fits, rulers_of
 from mainstay.summaries.ruler import Ruler, fingerprint
 from mainstay.summaries.summary import Categories, Summary, summarise
 from mainstay.summaries.values import values_of
@@ -38,7 +39,6 @@ from mainstay.watch.gather.model import (
     merge_parts,
 )
 from mainstay.watch.gather.port import SummaryStore
-from mainstay.watch.labels.columns import columns_of, fits, rulers_of
 
 PIECE: Final = "labels:"
 """How the names begin under which the labels of pieces are kept."""

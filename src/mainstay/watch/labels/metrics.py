@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from mainstay.bundle.metrics import wilson
 from mainstay.contract.model import Contract, Label, Probability
+from mainstay.summaries.labels import ARROW, rulers_of
 from mainstay.summaries.summary import Numbers, Summary
-from mainstay.watch.labels.columns import ARROW, rulers_of
 
 _Z: Final = 1.959963984540054
 _CALIBRATION_CELLS: Final = 10
@@ -40,9 +40,9 @@ def metrics_of(contract: Contract, columns: Mapping[str, Summary]) -> dict[str, 
 
 def _metrics(contract: Contract, columns: Mapping[str, Summary]) -> Iterator[Metric]:
     if isinstance(contract.output, Probability | Label):
-        pairs = _pairs(contract, columns.get("label_pair"))
+        pairs = pairs_of(contract, columns.get("label_pair"))
         yield from _of_pairs(contract.output.classes, pairs)
-        shown = _pairs(contract, columns.get("label_shown"))
+        shown = pairs_of(contract, columns.get("label_shown"))
         total = sum(shown.values())
         if total:
             right = sum(n for (truth, answer), n in shown.items() if truth == answer)
@@ -60,7 +60,7 @@ def _numbers(columns: Mapping[str, Summary], name: str) -> Numbers | None:
     return None if summary is None else summary.numbers
 
 
-def _pairs(contract: Contract, summary: Summary | None) -> dict[tuple[str, str], int]:
+def pairs_of(contract: Contract, summary: Summary | None) -> dict[tuple[str, str], int]:
     """How often each truth met each answer."""
     if summary is None or summary.categories is None:
         return {}

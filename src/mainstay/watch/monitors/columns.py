@@ -11,25 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-import numpy as np
 
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.summary import Summary
 from mainstay.watch.gather.model import LABEL, STRETCH_MS, Key, Part, merge_parts
-from mainstay.watch.monitors.detector import State, advance, evidence
+from mainstay.watch.monitors.detector import State, advance, as_usual, evidence
 from mainstay.watch.monitors.facts import facts_of
 from mainstay.watch.monitors.model import Change, Saved, Subject
-from mainstay.watch.monitors.questions import Asked, Counts, counts_for, questions_of
+from mainstay.watch.monitors.questions import Asked, counts_for, questions_of
 from mainstay.watch.monitors.tick import Tick
 from mainstay.watch.monitors.tolerance import tolerant
 from mainstay.watch.monitors.words import moved, plain_fact
 
 GRACE_MS = 120_000
 """How long after its end a stretch may still be filled by pieces that are sealed late."""
-
-
-_NOISE = 2.0
-"""Standard errors by which a stretch may look worse than it is."""
 
 
 class Versions(Protocol):
@@ -140,15 +135,5 @@ def _ask(
             tick.found(key, finding, found.since_ms, end_ms)
             state = State()
         elif key in tick.open:
-            tick.calm(key, end_ms, usual=_as_usual(asked, counts))
+            tick.calm(key, end_ms, usual=as_usual(asked.question, counts))
         tick.states[key] = state
-
-
-def _as_usual(asked: Asked, counts: Counts) -> bool:
-    """Whether one stretch by itself lies within the tolerance, give or take its own noise."""
-    question, rows = asked.question, float(counts.sum())
-    values = np.array(question.values)
-    mean = float((counts * values).sum() / rows)
-    variance = float((counts * (values - mean) ** 2).sum() / rows)
-    noise = _NOISE * math.sqrt(variance / rows)
-    return abs(mean - question.mean) <= question.tolerance + noise

@@ -23,6 +23,10 @@ _STAKES: Final = (0.02, 0.05, 0.12, 0.3, 0.7)
 """As shares of the largest stake that can never lose everything."""
 
 
+_NOISE: Final = 2.0
+"""Standard errors by which a stretch may look worse than it is."""
+
+
 class Question(msgspec.Struct, frozen=True):
     """What is asked of a column's counts."""
 
@@ -78,6 +82,17 @@ def advance(state: State, question: Question, counts: npt.ArrayLike, begin_ms: i
         for run, part in zip(state.runs, (slice(0, half), slice(half, None)), strict=True)
     )
     return State(tuple(wealth.tolist()), runs)
+
+
+def as_usual(question: Question, counts: npt.ArrayLike) -> bool:
+    """Whether one stretch by itself lies within the tolerance, give or take its own noise."""
+    rows = np.asarray(counts, dtype=np.float64)
+    total = float(rows.sum())
+    values = np.array(question.values)
+    mean = float((rows * values).sum() / total)
+    variance = float((rows * (values - mean) ** 2).sum() / total)
+    noise = _NOISE * math.sqrt(variance / total)
+    return abs(mean - question.mean) <= question.tolerance + noise
 
 
 def _run(

@@ -163,7 +163,7 @@ def _share(line: Expectation, parts: Iterable[Part], sure: float) -> _Measured |
     if line.name == "2xx":
         whole = rows + failed
         return _shared(line, rows, whole, "requests for an answer", sure) if whole else None
-    hits = dict(zip(STATUSES, counts, strict=False)).get(line.name, 0)
+    hits = sum(n for name, n in zip(STATUSES, counts, strict=False) if name == line.name)
     return _shared(line, float(hits), rows, "decisions", sure) if rows else None
 
 

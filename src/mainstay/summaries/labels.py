@@ -38,6 +38,11 @@ SHARES: Final = Ruler("number", tuple((np.arange(1, _CELLS) / _CELLS).tolist()))
 """Cells of half a hundredth, from 0 to 1."""
 _WHOLE: Final = Ruler("number")
 PLACES: Final = Ruler("number", tuple(float(place) for place in range(1, 101)))
+_SIZES = 10.0 ** (np.arange(-9 * 10, 12 * 10 + 1) / 10)
+DISTANCES: Final = Ruler("number", tuple(_SIZES.tolist()))
+"""Cells of a quarter more, from a thousand-millionth to a million millions."""
+ERRORS: Final = Ruler("number", (*(-_SIZES[::-2]).tolist(), 0.0, *_SIZES[::2].tolist()))
+"""The same to both sides of 0, twice as coarse."""
 DELAYS: Final = Ruler("number", tuple((10.0 ** (np.arange(0, 8 * 5) / 5)).tolist()))
 """Seconds, from one to three years."""
 _PAIRS_MAX: Final = 900
@@ -58,7 +63,7 @@ def rulers_of(contract: Contract) -> dict[str, Ruler]:
         if len(output.classes) == 2:
             found |= {"label_score_of": SHARES, "label_score_else": SHARES}
     if isinstance(output, NumberOutput):
-        found |= {"label_error": _WHOLE, "label_distance": _WHOLE}
+        found |= {"label_error": ERRORS, "label_distance": DISTANCES}
     if isinstance(output, Ranking):
         found["label_place"] = PLACES
     return found
