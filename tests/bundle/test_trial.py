@@ -17,9 +17,10 @@ from mainstay.bundle.assets import (
     decode_examples,
     encode_examples,
 )
+from mainstay.bundle.child import TrialLimits
 from mainstay.bundle.manifest import fingerprint_of
 from mainstay.bundle.model import CodePart
-from mainstay.bundle.trial import TrialLimits, run_trial, try_out
+from mainstay.bundle.trial import run_trial, try_out
 from mainstay.contract.model import Assets as ContractAssets
 
 

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Category,
     Contract,
     FromRequest,
     Integer,
-    Judge,
     Label,
     Number,
     Probability,

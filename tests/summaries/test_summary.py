@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.summaries import summary as room
 from mainstay.summaries.moments import merge_moments, moments_of
 from mainstay.summaries.ruler import CELLS_MAX, NAMES_MAX, ruler_of
 from mainstay.summaries.summary import decode_summary, encode_summary, merge, summarise
 from mainstay.summaries.values import values_of
-from mainstay.summaries import summary as room
 
 numbers = st.lists(
     st.one_of(

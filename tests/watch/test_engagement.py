@@ -36,7 +36,9 @@ def found(said: Sequence[Said], earlier: int = 1000, later: int = 1000) -> dict[
 def test_people_who_use_it_pass():
     findings = found(people(500))
     assert {finding.verdict for finding in findings.values()} == {"pass"}
-    assert 1500 < findings["dwell"].figure < 6000
+    dwell = findings["dwell"].figure
+    assert dwell is not None
+    assert 1500 < dwell < 6000
     assert findings["ignored"].samples == 500
 
 

@@ -1,11 +1,11 @@
 """A trial is repeated on the way back unless this machine has seen the version pass (S10)."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from mainstay.base.clock import ManualClock
-from mainstay.wiring import trials
 from mainstay.wiring.trials import Trials, surroundings
 from mainstay.wiring.workspace import open_workspace
 from tests.servers.mainstay import MODEL, pack_model
@@ -44,7 +44,7 @@ def test_whatever_is_installed_makes_trials_void(passed, tmp_path, monkeypatch):
     """S10 O1: a library that came, went or changed may be the one that a version breaks on."""
     packages = tmp_path / "site-packages"
     packages.mkdir()
-    monkeypatch.setattr(trials.sys, "path", [str(packages)])
+    monkeypatch.setattr(sys, "path", [str(packages)])
     passed.keep(FINGERPRINT)
     assert passed.holds(FINGERPRINT)
     before = surroundings()

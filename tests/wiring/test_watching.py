@@ -41,7 +41,7 @@ class Shop:
         self.route = route
         manifest = self.workspace.unpacked(route.fingerprint).manifest
         loaded = SimpleNamespace(manifest=manifest, fingerprint=route.fingerprint)
-        self.layout = layout_of(loaded, route.number)  # pyright: ignore[reportArgumentType]  # because only these two are read
+        self.layout = layout_of(loaded, route.number)
 
     def opened(self) -> Workspace:
         """The workspace as a new process finds it, with our clock."""

@@ -28,7 +28,7 @@ class UndoKeeper:
         self._routes = routes
         self._contracts: dict[str, Undo | None] = {}
         self._undoing = Undoing(
-            lambda wanted: workspace.journal.news(wanted),
+            workspace.journal.news,
             _poster(),
             self._tell,
             os.environ,
