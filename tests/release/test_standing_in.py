@@ -14,10 +14,10 @@ from tests.release.test_cascade import node
 CLASSES = Probability(classes=("right", "wrong"))
 
 
-def fraud(number: int = 1, **settings: object) -> Node:
+def fraud(number: int = 1, version: int | None = None) -> Node:
     plain = node("fraud", number, output=Probability(classes=("ok", "fraud")))
     assert plain.contract is not None
-    judge = Judge(safeguard=Safeguard(**settings))  # type: ignore[arg-type]
+    judge = Judge(safeguard=Safeguard(version=version))
     return structs.replace(plain, contract=structs.replace(plain.contract, judge=judge))
 
 
