@@ -64,7 +64,12 @@ output: {type: probability, classes: [low, high]}
 
 
 def pack_model(
-    workspace: Path, bias: float = 0.0, *, assets: str = "", written: str = CONTRACT
+    workspace: Path,
+    bias: float = 0.0,
+    *,
+    assets: str = "",
+    written: str = CONTRACT,
+    card: dict[str, Any] | None = None,
 ) -> PackedVersion:
     """A version in a workspace, made if need be; another bias is another version."""
     contract = workspace.parent / f"{MODEL}.yaml"
@@ -74,7 +79,7 @@ def pack_model(
     confidence = (rows, labels) if assets else rows
     return pack(
         MODEL, model=onnx_model(bias), confidence=confidence, contract=contract, workspace=workspace,
-        classes=("low", "high"), quiet=True,
+        classes=("low", "high"), quiet=True, card=card,
     )  # fmt: skip
 
 

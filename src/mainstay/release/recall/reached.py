@@ -16,7 +16,7 @@ from mainstay.release.recall.model import Blast, Exposure, Fed, Made
 from mainstay.serve.undoing import DELIVERY
 
 CALLERS_SHOWN: Final = 20
-_PAGE_ROWS: Final = 50_000
+PAGE_ROWS: Final = 50_000
 """So many ids are in memory at once; more where more than these were made in one second."""
 
 
@@ -135,11 +135,13 @@ def listing(exposed: Sequence[Exposure]) -> str:
     return _LISTING.format(bad=bad(exposed))
 
 
-def decisions(query: Query, exposed: Sequence[Exposure]) -> Iterator[list[dict[str, Any]]]:
+def decisions(
+    query: Query, exposed: Sequence[Exposure], page_rows: int = PAGE_ROWS
+) -> Iterator[list[dict[str, Any]]]:
     """The ids of the decisions of these versions with what was told, page by page, by time."""
     if not exposed:
         return
-    for begin, end in _stretches(query, exposed):
+    for begin, end in _stretches(query, exposed, page_rows):
         rows = _rows(
             query,
             _PAGE.format(bad=bad(exposed), within=_within(begin, end)),
@@ -149,15 +151,17 @@ def decisions(query: Query, exposed: Sequence[Exposure]) -> Iterator[list[dict[s
         yield rows
 
 
-def _stretches(query: Query, exposed: Sequence[Exposure]) -> Iterator[tuple[datetime, datetime]]:
+def _stretches(
+    query: Query, exposed: Sequence[Exposure], page_rows: int
+) -> Iterator[tuple[datetime, datetime]]:
     """Stretches of time, one after the other, that hold a page of decisions each."""
     hours = _counts(query, exposed, "hour", "true")
-    for begin, end, count in _joined(hours, timedelta(hours=1)):
-        if count <= _PAGE_ROWS:
+    for begin, end, count in _joined(hours, timedelta(hours=1), page_rows):
+        if count <= page_rows:
             yield begin, end
             continue
         seconds = _counts(query, exposed, "second", _within(begin, end))
-        for first, last, _ in _joined(seconds, timedelta(seconds=1)):
+        for first, last, _ in _joined(seconds, timedelta(seconds=1), page_rows):
             yield first, last
 
 
@@ -172,12 +176,12 @@ def _counts(
 
 
 def _joined(
-    counts: Sequence[tuple[datetime, int]], length: timedelta
+    counts: Sequence[tuple[datetime, int]], length: timedelta, page_rows: int
 ) -> Iterator[tuple[datetime, datetime, int]]:
     """Neighbours taken together as long as they fit one page."""
     open_: tuple[datetime, datetime, int] | None = None
     for at, count in counts:
-        if open_ is not None and open_[2] + count > _PAGE_ROWS:
+        if open_ is not None and open_[2] + count > page_rows:
             yield open_
             open_ = None
         begin, _, so_far = open_ or (at, at, 0)
