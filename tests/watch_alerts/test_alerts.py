@@ -331,3 +331,62 @@ def test_a_flood_within_one_model_stays_bounded(world: World):
     assert len([alert for alert in world.book.alerts.values() if alert.closed_ns]) == 200
     assert len(world.book.messages) <= 200
     assert world.book.tracks == {}
+
+
+def test_what_begins_once_somebody_sees_to_the_alert_is_a_new_one(world: World):
+    """M23: whoever sees to one thing has not seen the next."""
+    world.found("a: place")
+    world.passes(MINUTE)
+    world.alerter.change(lambda book: acknowledge(book, "1", "ann", world.clock.now_ns()))
+    world.found("b: place")
+    world.passes(MINUTE)
+    assert world.titles() == ["fraud: a: place", "fraud: b: place"]
+
+
+def test_a_route_from_before_ends_nothing(world: World):
+    """M24: whichever of the two is read first."""
+    world.happens({"epoch": 4}, kind="route", subject="cd" * 32)
+    late = world.unread.pop()
+    world.clock.advance(10)
+    world.happens({"epoch": 5, "check": "set", "verdict": "fail", "words": "wrong"},
+                  actor="worker 0", subject="ab" * 32)  # fmt: skip
+    world.passes(MINUTE)
+    world.unread.append(late)
+    world.passes(MINUTE)
+    assert len(world.book.open_alerts()) == 1
+    world.happens({"epoch": 6}, kind="route", subject="ef" * 32)
+    world.passes(MINUTE)
+    assert world.book.open_alerts() == []
+
+
+def test_who_heard_of_the_end_hears_when_it_comes_back():
+    """M23: the other channel has no room to hear of the end before it is back."""
+    world = World(Rule(to="team", escalate_after="30m", escalate_to="oncall"), per_hour=1)
+    world.found()
+    world.passes(61 * MINUTE, 30)
+    world.over()
+    world.passes(2 * MINUTE, 30)
+    assert len(world.titles()) == 2
+    assert len(world.titles(ONCALL)) == 1
+    world.found()
+    world.passes(2 * HOUR, 30)
+    assert len(world.titles()) == 3
+    assert "over" not in world.titles()[2]
+
+
+def test_what_happened_in_quiet_hours_is_told_in_the_morning():
+    """M23: a moment that passed is still news."""
+    world = World(Rule(to="team", quiet="22:00-07:00"))
+    world.happens({"rollout": "s", "check": "rollout", "verdict": "fail", "words": "taken back"})
+    world.passes(8 * HOUR, 600)
+    assert world.post.sent == []
+    world.passes(2 * HOUR, 600)
+    assert world.titles() == ["fraud: rollout"]
+
+
+def test_repeats_do_not_put_escalation_off():
+    world = World(Rule(to="team", repeat_after="10m", escalate_after="30m", escalate_to="oncall"))
+    world.found()
+    world.passes(40 * MINUTE)
+    assert len(world.titles()) == 4
+    assert len(world.titles(ONCALL)) == 1

@@ -151,6 +151,23 @@ def test_a_keeper_that_dies_while_telling_the_journal_tells_it_again():
     assert len(world.post.sent) == 1
 
 
+def test_steps_are_told_even_when_nothing_else_happens_and_once():
+    """M24: what a keeper left behind, the next one tells at its first look; and no step twice."""
+    world = World(channels={})
+    world.found()
+
+    def die(_events) -> None:
+        raise Killed
+
+    world.alerter._record = die
+    with pytest.raises(Killed):
+        world.look()
+    world.new_keeper()
+    for _ in range(5):
+        world.look()
+    assert [event.body["alerts"] for event in world.journal] == ["opened"]
+
+
 def test_two_keepers_at_once_tell_it_once():
     """F4: the same journal, read by both; one message, claimed by one."""
     world = World()
@@ -182,11 +199,12 @@ def test_what_is_said_of_one_alert_comes_in_order():
     world = World()
     world.post.down.add(TEAM)
     world.found()
-    world.passes(MINUTE)
+    world.passes(35 * MINUTE)
+    assert world.book.channels["team"].failing_since_ns
     world.over()
-    world.passes(HOUR, 60)
     world.post.down.clear()
-    world.passes(HOUR, 60)
+    world.passes(HOUR, 10)
+    assert world.book.channels["team"].failing_since_ns == 0
     assert world.titles() == ["fraud: input amount: place", "fraud: over: input amount: place"]
 
 

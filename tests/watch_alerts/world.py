@@ -64,8 +64,9 @@ class World:
               model: str = "fraud", **more) -> Event:  # fmt: skip
         """A monitor says that something began or ended."""
         column, _, what = check.partition(": ")
+        part = more.get("slice", "")
         body = {
-            "state": state, "key": f"{'ab' * 8}||{column.replace(' ', '_')}|{what}",
+            "state": state, "key": f"{'ab' * 8}|{part}|{column.replace(' ', '_')}|{what}",
             "since_ms": self.clock.now_ns() // 1_000_000 - 600_000, "check": check,
             "verdict": "fail", "words": f"{check} has moved.", "figure": 0.6, "compared": 0.5,
             "samples": 3120, "slice": "", **more,

@@ -195,6 +195,8 @@ class Alerts:
 
         def log(book: Book) -> Message:
             book.log("tested", None, now_ns, actor=who, channel=channel, why=why)
+            if not why and channel in book.channels:
+                book.channels[channel].failing_since_ns = 0
             return message
 
         self._alerter.change(log)

@@ -13,7 +13,8 @@ from mainstay.watch.monitors.tolerance import TUNED_MAX
 
 _MARGIN: Final = 1.2
 _PLAIN_QUESTIONS: Final = frozenset({"place", "spread", "missing"})
-_SHARE: Final = "|share of "
+_SHARE: Final = "share of "
+_COLUMNS: Final = ("input_", "context_", "feature_", "output_", "judged_")
 
 
 def find(book: Book, number: str) -> Alert:
@@ -87,16 +88,16 @@ def call_true(book: Book, number: str, who: str, now_ns: int) -> Alert:
 
 
 def question_of(key: str, item: Item) -> str:
-    """`input_amount|place`, the question that a monitor asked; nothing for a fact, or what no
-    monitor found."""
-    if item.notice.origin != "watch":
+    """`input_amount|place`, the question that the monitor of columns asked; nothing for a fact, for
+    what else monitors find, or what no monitor found."""
+    notice = item.notice
+    # A slice and a category are callers' text and may hold anything; a column's name has no bar.
+    before = f"{notice.subject}|{notice.slice}|"
+    if notice.origin != "watch" or not key.startswith(before):
         return ""
-    # A category is a caller's text and may hold anything; a column's name has no bar.
-    head, share, value = key.partition(_SHARE)
-    column, _, what = (head, "", f"share of {value}") if share else head.rpartition("|")
-    if not share and what not in _PLAIN_QUESTIONS:
-        return ""
-    return f"{column.rpartition('|')[2]}|{what}"
+    column, _, what = key.removeprefix(before).partition("|")
+    asked = what in _PLAIN_QUESTIONS or what.startswith(_SHARE)
+    return f"{column}|{what}" if asked and column.startswith(_COLUMNS) else ""
 
 
 def _tolerance(item: Item) -> float:
