@@ -32,18 +32,18 @@ def blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blas
 
 
 def _blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blast:
-    made = _made(query, exposed)
-    if not any(each.decisions + each.unseen for each in made):
+    rows = _rows(query, _MADE.format(bad=bad(exposed)))
+    by_version = {(row["fingerprint"], row["unseen"]): row for row in rows if row["whole"]}
+    made = tuple(_made(each, by_version) for each in exposed)
+    if not by_version:
         return Blast(made=made, fed=tuple(fed))
-    callers = _rows(
-        query,
-        _CALLERS.format(bad=bad(exposed)),
-    )
+    callers = [(row["caller"], row["n"]) for row in rows if not (row["whole"] or row["unseen"])]
+    callers.sort(key=lambda each: (-each[1], each[0]))
     became = _rows(query, _BECAME.format(bad=bad(exposed), delivery=DELIVERY))[0]
-    first = min((each.first for each in made if each.first), default="")
+    first = min(each.first for each in made if each.first)
     return Blast(
         made=made,
-        callers=tuple((row["caller"], row["n"]) for row in callers[:CALLERS_SHOWN]),
+        callers=tuple(callers[:CALLERS_SHOWN]),
         callers_in_all=len(callers),
         outcomes=became["outcomes"],
         undone=became["undone"],
@@ -52,14 +52,11 @@ def _blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Bla
     )
 
 
-_CALLERS: Final = """
-SELECT caller, count(*) AS n FROM decisions WHERE {bad} AND arm <> 'shadow'
-GROUP BY caller ORDER BY n DESC, caller"""
+# By version and by caller at once, because each look at a long history costs as much.
 _MADE: Final = """
-SELECT fingerprint, count(*) FILTER (WHERE arm <> 'shadow') AS decisions,
-    count(*) FILTER (WHERE arm = 'shadow') AS unseen,
-    epoch_us(min(time)) AS first, epoch_us(max(time)) AS last
-FROM decisions WHERE {bad} GROUP BY fingerprint"""
+SELECT fingerprint, caller, arm = 'shadow' AS unseen, grouping(caller) = 1 AS whole,
+    count(*) AS n, epoch_us(min(time)) AS first, epoch_us(max(time)) AS last
+FROM decisions WHERE {bad} GROUP BY GROUPING SETS ((fingerprint, unseen), (caller, unseen))"""
 _FED: Final = """
 SELECT model, count(*) AS n FROM decisions
 WHERE model IN ({names}) AND time >= {first}::TIMESTAMPTZ AND arm <> 'shadow' GROUP BY model"""
@@ -83,24 +80,17 @@ SELECT count(*) FILTER (WHERE outcome) AS outcomes, count(*) FILTER (WHERE undon
 FROM said SEMI JOIN (SELECT id FROM decisions WHERE {bad}) made ON said.subject = made.id"""
 
 
-def _made(query: Query, exposed: Sequence[Exposure]) -> tuple[Made, ...]:
-    rows = _rows(
-        query,
-        _MADE.format(bad=bad(exposed)),
-    )
-    found = {row["fingerprint"]: row for row in rows}
-    return tuple(_one(each, found.get(each.fingerprint)) for each in exposed)
-
-
-def _one(exposure: Exposure, row: Mapping[str, Any] | None) -> Made:
+def _made(exposure: Exposure, by_version: Mapping[tuple[str, bool], Mapping[str, Any]]) -> Made:
+    shown, unseen = (by_version.get((exposure.fingerprint, each)) for each in (False, True))
+    there = [row for row in (shown, unseen) if row is not None]
     return Made(
         number=exposure.number,
         fingerprint=exposure.fingerprint,
         judged=exposure.judged,
-        decisions=0 if row is None else row["decisions"],
-        unseen=0 if row is None else row["unseen"],
-        first="" if row is None else rfc3339(row["first"]),
-        last="" if row is None else rfc3339(row["last"]),
+        decisions=0 if shown is None else shown["n"],
+        unseen=0 if unseen is None else unseen["n"],
+        first=rfc3339(min(row["first"] for row in there)) if there else "",
+        last=rfc3339(max(row["last"] for row in there)) if there else "",
     )
 
 
