@@ -81,6 +81,16 @@ class Places:
         return self.root / self.settings.trusted_keys
 
     @property
+    def snapshots(self) -> Path:
+        """The rows of snapshots, as Parquet files."""
+        return self.root / "snapshots"
+
+    @property
+    def training(self) -> Path:
+        """The folder of the training code."""
+        return (self.root / self.settings.training).resolve()
+
+    @property
     def signing_key(self) -> Path:
         """The private key that this workspace signs with."""
         return self.keys / WORKSPACE_KEY

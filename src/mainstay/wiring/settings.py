@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bundles: str = "bundles"
     journal: str = "journal"
     trusted_keys: str = "keys"
+    training: str = "training"
     workers: int = 1
     inbox: bool = True
     environment: str = "production"
@@ -53,6 +54,9 @@ journal = "journal"
 # The folder of public keys (*.pub). A bundle with Python code in it runs only when one of these
 # signed it; `mainstay key trust FILE` puts a key here.
 trusted_keys = "keys"
+
+# The folder of the code that `mainstay retrain` runs; a contract names the function in it.
+training = "training"
 
 # How many worker processes answer requests.
 workers = 1

@@ -1,7 +1,5 @@
 """Snapshots of one workspace: labelled decisions of its journal, minus what is quarantined."""
 
-from pathlib import Path
-
 from mainstay.base.errors import NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
@@ -26,8 +24,7 @@ def snapshots_of(workspace: Workspace) -> SnapshotStore:
 
 def shelf_of(workspace: Workspace) -> Shelf:
     """Where a workspace's snapshots come from and where they are."""
-    folder: Path = workspace.places.root / "snapshots"
-    return Shelf(workspace.journal.query, snapshots_of(workspace), folder)
+    return Shelf(workspace.journal.query, snapshots_of(workspace), workspace.places.snapshots)
 
 
 def contract_of(workspace: Workspace, model: str) -> Contract:

@@ -1,83 +1,294 @@
-"""`safeguard: auto`: a keeper trains a safeguard as soon as there is enough to learn from.
+"""Training the next version of a model, from a snapshot to a version that comes to answer.
 
-Promises to try once when enough outcomes of a version are known and again only when there are twice
-as many as at the last try; that every try ends in a finding that the journal keeps, also when
-nothing came of it or the libraries for it are not installed here; and that what was learned goes
-live through the gate, or not at all. Several machines of one workspace may try at the same time:
-then there are two versions, and the gate holds the later against the earlier one.
+Promises that the user's function runs in a process of its own, within the contract's limits; that
+it learns on the older rows and is measured on the newest, which it never sees; that the version's
+card says of what, by which code, with which seed and in which order it was made; that it comes to
+answer only through the gate and the contract's strategy; and that whatever goes wrong on the way
+leaves what serves as it was, is told in words, and is kept as a finding.
 """
 
-from collections.abc import Callable
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
-from mainstay.base.errors import MainstayError
-from mainstay.bundle.model import Version
+import msgspec
+import numpy as np
+
+from mainstay.base.errors import InvalidBundle, InvalidUsage, MainstayError
+from mainstay.base.ids import DecisionIds, new_incarnation
+from mainstay.bundle.assets import Examples, encode_examples
+from mainstay.bundle.card import revision_of
+from mainstay.bundle.child import TrialLimits, ask_child
+from mainstay.bundle.model import Card, Version
+from mainstay.contract.columns import Column, Columns, take
 from mainstay.contract.finding import Finding
-from mainstay.contract.safeguards import guard_of
-from mainstay.judge.learning import LABELS_MIN
-from mainstay.serve.keeper import words_of
-from mainstay.serve.routes.model import Route
-from mainstay.wiring.safeguarding import (
-    NO_SAFEGUARD,
-    Trained,
-    outcomes_known,
-    outcomes_learned,
-    trained,
+from mainstay.contract.model import Contract, NumberOutput, Timestamp, columns_of, kinds_from_models
+from mainstay.contract.shares import share
+from mainstay.contract.times import duration_ns
+from mainstay.journal.arrow import ArrowTable, pa
+from mainstay.journal.model import Event
+from mainstay.journal.rows import rfc3339
+from mainstay.release.gate.habits import column_of
+from mainstay.release.gate.rows import fit
+from mainstay.release.gate.run import Wish
+from mainstay.renew.labels.model import answers_of, logged_columns
+from mainstay.renew.snapshots.model import Snapshot
+from mainstay.renew.training.model import (
+    CHECK,
+    ORDER,
+    Made,
+    Run,
+    Task,
+    hash_of_code,
+    parts_of,
+    repeated_rows,
 )
-from mainstay.wiring.workspace import Workspace
+from mainstay.wiring.quarantining import new_id
+from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
+from mainstay.wiring.snapshotting import (
+    contract_of,
+    define,
+    find_snapshot,
+    rows_of,
+    take_snapshot,
+)
+from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
-CHECK = "safeguard"
-_KEEPER = "keeper"
-
-
-class SafeguardKeeper:
-    """Looks at the routes whose contracts want it."""
-
-    def __init__(self, workspace: Workspace, say: Callable[[str], None]) -> None:
-        self._workspace = workspace
-        self._say = say
-        self._tried: dict[str, int] = {}
-
-    def look(self, route: Route) -> None:
-        """Train for a version in force, if there is more to learn from than there was."""
-        version = self._workspace.registry.find_fingerprint(route.fingerprint)
-        known = outcomes_known(self._workspace, version)
-        tried = self._tried.get(version.fingerprint, 0)
-        if known < max(LABELS_MIN, 2 * tried):
-            return
-        learned = outcomes_learned(self._workspace, version, self._guard(version))
-        self._tried[version.fingerprint] = max(tried, learned)
-        if known < 2 * learned:
-            return
-        self._tried[version.fingerprint] = known
-        finding = self._trained(version, known)
-        self._say(f"Safeguard of {version.model} v{version.number}: {finding.words}")
-        self._workspace.notice(version, _KEEPER, finding)
-
-    def _guard(self, version: Version) -> str:
-        contract = self._workspace.unpacked(version.fingerprint).manifest.contract
-        return guard_of(version.model, contract.judge.safeguard or NO_SAFEGUARD).model
-
-    def _trained(self, version: Version, known: int) -> Finding:
-        """What came of it. Whatever went wrong is said once, and tried again with more."""
-        try:
-            found = trained(self._workspace, version.model, version.number, None, _KEEPER)
-        except MainstayError as error:
-            words = f"none was trained: {words_of(error)}"
-            return Finding(check=CHECK, verdict="fail", words=words, samples=known)
-        return _finding(found)
+UNFIT: Final = "values that the contract refuses today"
+STRANGE: Final = "labels that the contract does not know today"
+_GIGABYTE: Final = 1_000_000_000
+_BESIDE_SECONDS: Final = 120.0
+"""What packing and trying out a version may take beside the training."""
 
 
-def _finding(found: Trained) -> Finding:
-    learned = found.learned
-    words = learned.words
-    if found.version is not None:
-        words = f"{found.version.model} v{found.version.number} goes live; {words}"
-    return Finding(
-        check=CHECK,
-        verdict="unsure" if found.version is None else "pass",
-        words=words,
-        figure=learned.auc,
-        compared=learned.confidence_auc,
-        interval=learned.interval,
-        samples=learned.labels,
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants trained."""
+
+    model: str
+    snapshot: str = ""
+    """The id of a snapshot; one is taken where there is none."""
+    since_ns: int | None = None
+    seed: int | None = None
+    dry_run: bool = False
+    """Train and measure, and keep no version."""
+
+
+class Retrained(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    model: str
+    snapshot: Snapshot
+    run: Run
+    metrics: dict[str, float]
+    version: Version | None = None
+    """Nothing after a dry run."""
+    released: str = ""
+    """By which strategy it comes to answer; empty where it does not."""
+    why_not: str = ""
+    """Why it does not come to answer, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Labelled rows as a contract takes them, oldest first."""
+
+    inputs: Columns
+    labels: Column
+    skipped: dict[str, int]
+
+
+def retrain(workspace: Workspace, asked: Asked, *, actor: str | None = None) -> Retrained:
+    """Train, pack, keep and release the next version of a model; an error of the run itself is
+    kept as a finding before it is raised."""
+    contract = contract_of(workspace, asked.model)
+    if not contract.renew.train:
+        raise InvalidUsage(
+            f"the contract of {asked.model} does not say how it is trained",
+            field="renew.train",
+            expected="renew: {train: module:function} in the contract, and the function in "
+            f"{workspace.places.training}",
+        )
+    if not workspace.places.training.is_dir():
+        raise InvalidUsage(
+            f"there is no folder {workspace.places.training}",
+            field="training",
+            got=workspace.places.settings.training,
+            expected="the folder of the training code; `training` in mainstay.toml names it",
+        )
+    who = actor or whoever_runs_this()
+    try:
+        return _retrain(workspace, asked, contract, who)
+    except MainstayError as error:
+        _tell(workspace, asked.model, who, asked.model, error.message)
+        raise
+
+
+def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Retrained:
+    snapshot = _snapshot(workspace, asked, contract, who)
+    rows = _rows_as(contract, snapshot, rows_of(workspace, snapshot))
+    learned, tested = parts_of(len(rows.labels), share(contract.renew.newest))
+    run = Run(
+        snapshot=snapshot.id,
+        content=snapshot.content,
+        function=contract.renew.train,
+        code=hash_of_code(workspace.places.training),
+        seed=int(snapshot.content[:8], 16) if asked.seed is None else asked.seed,
+        order=ORDER,
+        rows=learned.stop,
+        tested=tested.stop - tested.start,
+        skipped={**snapshot.left_out, **rows.skipped},
+        repeated=repeated_rows(take(rows.inputs, learned), rows.labels[learned]),
     )
+    with tempfile.TemporaryDirectory(prefix="mainstay-training-") as folder:
+        into = Path(folder)
+        parts = {"learned": learned, "tested": tested}
+        for name, part in parts.items():
+            examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
+            (into / name).write_bytes(encode_examples(examples))
+        task = Task(
+            contract=contract,
+            code=str(workspace.places.training),
+            learned=str(into / "learned"),
+            tested=str(into / "tested"),
+            run=run,
+            card=_card(workspace, contract, snapshot, who),
+            sign_with=str(workspace.places.signing_key),
+            into=folder,
+        )
+        made = _trained(task, into)
+        about: Any = {"model": asked.model, "snapshot": snapshot, "run": run}
+        if asked.dry_run:
+            return Retrained(**about, metrics=made.metrics)
+        version = workspace.admit(Path(made.file), who)
+    released, why_not = _release(workspace, version, snapshot, who)
+    return Retrained(
+        **about, metrics=made.metrics, version=version, released=released, why_not=why_not
+    )
+
+
+def _snapshot(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Snapshot:
+    if asked.snapshot:
+        return find_snapshot(workspace, asked.snapshot, asked.model)
+    since_ns = asked.since_ns
+    if since_ns is None:
+        since_ns = workspace.clock.now_ns() - duration_ns(contract.renew.over)
+    return take_snapshot(workspace, define(workspace, asked.model, since_ns), actor=who)
+
+
+def _rows_as(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> _Rows:
+    """The rows of a snapshot as the contract takes them today, and how many it does not."""
+    kinds = columns_of(contract.inputs, contract.context)
+    columns: Columns = {}
+    for column, name in logged_columns(contract).items():
+        if column in snapshot.definition.columns:
+            values = table.column(column)
+            if isinstance(kinds[name], Timestamp):
+                values = values.cast(pa.timestamp("us", tz="UTC"))
+            columns[name] = column_of(values, kinds[name])
+    fitted = fit(contract, columns, frozenset(), "the contract")
+    if fitted.why:
+        raise InvalidUsage(
+            f"{snapshot} cannot be learned from: {fitted.why}",
+            field="snapshot",
+            got=snapshot.id,
+            expected="a snapshot of decisions that the contract takes",
+        )
+    numbers = isinstance(contract.output, NumberOutput)
+    told: list[Any] = table.column("label").to_pylist()
+    labels = np.array(told, dtype=np.float64 if numbers else object)[fitted.rows]
+    known = np.ones(len(labels), dtype=np.bool_)
+    if not numbers:
+        answers = frozenset(answers_of(contract))
+        known = np.array([label in answers for label in labels.tolist()], dtype=np.bool_)
+    skipped = {UNFIT: snapshot.rows - len(labels), STRANGE: int((~known).sum())}
+    return _Rows(
+        inputs=take(fitted.columns, known),
+        labels=labels[known],
+        skipped={why: count for why, count in skipped.items() if count},
+    )
+
+
+def _card(workspace: Workspace, contract: Contract, snapshot: Snapshot, who: str) -> Card:
+    """Where the version will come from; `pack` adds what it finds out by itself."""
+    revision, dirty = revision_of(workspace.places.training)
+    fed_by = sorted({str(kind.from_model) for kind in kinds_from_models(contract).values()})
+    pins: dict[str, str] = {}
+    for model in fed_by:
+        live = workspace.chain.current(model)
+        if live is not None:
+            pins[model] = live.fingerprint
+    begin, end = snapshot.reaches
+    return Card(
+        packed_at="",
+        author=who,
+        snapshot=snapshot.id,
+        window=(rfc3339(begin // 1000), rfc3339(end // 1000)),
+        code_revision=revision,
+        code_dirty=dirty,
+        upstream=pins,
+    )
+
+
+def _trained(task: Task, into: Path) -> Made:
+    """Let a child do the work, within the contract's limits."""
+    file = into / "task.json"
+    file.write_bytes(msgspec.json.encode(task))
+    renew = task.contract.renew
+    seconds = duration_ns(renew.time) / 1e9
+    within = TrialLimits(
+        seconds=seconds + _BESIDE_SECONDS,
+        memory_bytes=int(renew.memory_gb * _GIGABYTE),
+        file_bytes=int(renew.disk_gb * _GIGABYTE),
+    )
+    try:
+        return ask_child(
+            "mainstay.renew.training.child", [str(file)], Made, within, what="the training"
+        )
+    except InvalidBundle as error:
+        if error.rule == "trial time" or error.got == signal.Signals.SIGALRM.name:
+            raise InvalidUsage(
+                f"{renew.train} took longer than it may, and was ended",
+                field="renew.time",
+                got=renew.time,
+                expected="a longer time in the contract, fewer rows, or code that is faster",
+            ) from error
+        raise
+
+
+def _release(
+    workspace: Workspace, version: Version, snapshot: Snapshot, who: str
+) -> tuple[str, str]:
+    """As the contract says that a version comes to answer; or why it does not."""
+    wanted = Wanted()
+    reason = f"trained on {snapshot}"
+    try:
+        strategy = strategy_of(workspace, version, wanted)
+        if strategy == "direct":
+            workspace.deploy(version.model, version.number, reason, actor=who)
+        else:
+            start_rollout(workspace, version, wanted, Wish(reason=reason), actor=who)
+        return strategy, ""
+    except MainstayError as error:
+        said = f"{error.message}: {error.got}" if error.got is not None else error.message
+        _tell(workspace, version.model, who, version.fingerprint, said)
+        return "", said
+
+
+def _tell(workspace: Workspace, model: str, who: str, subject: str, words: str) -> None:
+    """Keep as a finding what came of a run that did not come to answer."""
+    finding = Finding(check=CHECK, verdict="fail", words=words)
+    now_ns = workspace.clock.now_ns()
+    event = Event(
+        id=new_id(DecisionIds(new_incarnation(), workspace.clock)),
+        kind="finding",
+        time_ns=now_ns,
+        known_ns=now_ns,
+        model=model,
+        actor=who,
+        subject=subject,
+        body=msgspec.structs.asdict(finding),
+    )
+    workspace.record([event])

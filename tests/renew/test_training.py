@@ -1,0 +1,225 @@
+"""N5 N1 O10: a retrain makes a version with its provenance, or leaves everything as it was."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from mainstay.cli import cli
+from mainstay.wiring.workspace import Workspace, open_workspace
+from tests.renew.shop import Shop
+from tests.servers.mainstay import CONTRACT
+
+MODEL = """
+import numpy as np
+
+class Weighted:
+    def __init__(self, weights):
+        self.weights = weights
+        self.classes_ = ["low", "high"]
+
+    def predict_proba(self, rows):
+        matrix = np.column_stack([rows["a"], rows["b"], rows["c"]])
+        high = 1 / (1 + np.exp(-20 * (matrix @ self.weights)))
+        return np.column_stack([1 - high, high])
+
+def fitted(data, sign=1):
+    matrix = np.column_stack([data.inputs[name] for name in "abc"])
+    right = np.where(data.labels == "high", 1.0, -1.0)
+    return Weighted(sign * np.linalg.lstsq(matrix, right, rcond=None)[0])
+
+def good(data):
+    (data.folder / "log.txt").write_text(data.snapshot)
+    assert len(data) == len(data.labels)
+    return fitted(data)
+
+def worse(data):
+    return fitted(data, sign=-1)
+
+def raises(data):
+    raise KeyError("the price list")
+
+def nothing(data):
+    fitted(data)
+
+def hangs(data):
+    while True:
+        pass
+
+def leaks(data):
+    return [np.empty(1 << 28, dtype=np.uint8) for _ in range(100)]
+
+def fills(data):
+    with open(data.folder / "big", "wb") as file:
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+
+def exits(data):
+    raise SystemExit(3)
+
+def draws(data):
+    import random
+    raise ValueError([random.random(), float(np.random.random()), data.seed])
+
+not_one = 5
+"""
+RENEW = """\
+assets: {metric: accuracy, acceptable: [0.0, 1.0]}
+renew: {train: "weights:%s", time: 2s, memory_gb: 6, disk_gb: 0.02}
+gate: {worse_by: 0.15}
+"""
+
+
+def run(shop: Path, *arguments: str) -> Result:
+    result = CliRunner().invoke(cli, [*arguments, "--workspace", str(shop)], prog_name="mainstay")
+    assert "Traceback" not in result.output, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose live version is badly off, with 300 labelled decisions."""
+    shop = Shop(tmp_path_factory.mktemp("training") / "shop", bias=1.0)
+    for seed in range(3):
+        rows = shop.rows(100, seed)
+        right = np.where(rows @ [1.0, 2.0, 3.0] > 0, "high", "low")
+        shop.hear(right.tolist(), shop.decide(rows))
+    shop.close()
+    code = shop.folder / "training"
+    code.mkdir()
+    (code / "weights.py").write_text(MODEL)
+    return shop.folder
+
+
+@pytest.fixture
+def shop(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "shop"))
+
+
+def trained_by(shop: Path, function: str) -> None:
+    (shop / "contracts" / "sums.yaml").write_text(CONTRACT + RENEW % function)
+
+
+def findings(workspace: Workspace) -> list[dict]:
+    table = workspace.journal.query(
+        "SELECT body FROM events WHERE kind = 'finding' AND body LIKE '%\"check\":\"training\"%'"
+    )
+    return [json.loads(row["body"]) for row in table.to_pylist()]
+
+
+def test_a_retrain_makes_a_version_that_says_where_it_is_from(shop: Path):
+    """N1 N5 O10: measured on the newest fifth; through the gate; snapshot, code, seed on it."""
+    trained_by(shop, "good")
+    done = run(shop, "retrain", "sums", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    workspace = open_workspace(shop)
+    version = workspace.registry.find("sums", 2)
+    assert workspace.chain.current("sums").fingerprint == version.fingerprint
+    assert version.card.metrics["accuracy"] > 0.9
+    assert version.card.snapshot == found["snapshot"]["id"]
+    begin, end = version.card.window
+    assert begin < end
+    said = version.card.parameters["training"]
+    assert said == found["run"]
+    assert (said["rows"], said["tested"], said["repeated"]) == (240, 60, 0)
+    assert said["order"] == "by time, oldest first"
+    assert said["seed"] == int(found["snapshot"]["content"][:8], 16)
+    assert findings(workspace) == []
+    again = run(
+        shop, "retrain", "sums", "--snapshot", found["snapshot"]["id"][:10], "--dry-run", "--json"
+    )
+    repeated = json.loads(again.output)
+    assert repeated["run"] == said
+    assert repeated["metrics"] == found["metrics"]
+    assert repeated["version"] is None
+    assert len(workspace.registry.versions("sums")) == 2
+
+
+def test_a_worse_model_is_kept_and_does_not_answer(shop: Path):
+    """N7: the gate's words, a finding, and what served goes on."""
+    trained_by(shop, "worse")
+    done = run(shop, "retrain", "sums")
+    assert done.exit_code == 1
+    assert "is kept and does not answer" in done.output
+    assert "did not pass the gate" in done.output
+    workspace = open_workspace(shop)
+    assert workspace.chain.current("sums").number == 1
+    assert workspace.registry.find("sums", 2)
+    (finding,) = findings(workspace)
+    assert "did not pass the gate" in finding["words"]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("raises", "weights:raises raised KeyError: 'the price list' (weights.py, line 28)"),
+        ("nothing", "weights:nothing returned nothing"),
+        ("hangs", "weights:hangs took longer than it may, and was ended"),
+        ("leaks", "weights:leaks needs more memory than it may have"),
+        ("fills", "raised OSError: [Errno 27] File too large"),
+        ("exits", "the training ended the process"),
+        ("not_one", "weights has no function 'not_one'"),
+        ("absent", "weights has no function 'absent'"),
+    ],
+)
+def test_training_code_that_fails_changes_nothing(shop: Path, function: str, words: str):
+    """Nothing released, nothing lost, a finding and clear words."""
+    trained_by(shop, function)
+    done = run(shop, "retrain", "sums")
+    assert done.exit_code != 0
+    assert words in " ".join(done.output.split())
+    workspace = open_workspace(shop)
+    assert workspace.chain.current("sums").number == 1
+    assert len(workspace.registry.versions("sums")) == 1
+    (finding,) = findings(workspace)
+    assert finding["verdict"] == "fail"
+    assert finding["words"][:20] in words or words[:20] in finding["words"]
+
+
+def test_the_seed_is_what_draws_begin_with(shop: Path):
+    """O10: the same seed, the same draws; another one, others."""
+    trained_by(shop, "draws")
+    said = [run(shop, "retrain", "sums", "--seed", seed).output for seed in ("7", "7", "8")]
+    assert said[0] == said[1] != said[2]
+    assert ", 7]" in said[0]
+
+
+def test_what_is_quarantined_is_never_learned_from(shop: Path):
+    """N2: a third of the time away is a third of the rows; all of it away is no training."""
+    trained_by(shop, "good")
+    workspace = open_workspace(shop)
+    times = workspace.journal.query("SELECT DISTINCT time FROM decisions ORDER BY time")
+    end = times.column("time").to_pylist()[1]
+    window = f"2020-01-01..{end.strftime('%Y-%m-%dT%H:%M:%S.%f')}"
+    assert (
+        run(shop, "quarantine", "add", "sums", "--window", window, "--reason", "x").exit_code == 0
+    )
+    done = run(shop, "retrain", "sums", "--dry-run", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.output)["run"]
+    assert (said["rows"], said["tested"]) == (160, 40)
+    assert said["skipped"] == {"decided in a quarantined stretch": 100}
+    window = f"{window.partition('..')[2]}..2100-01-01"
+    assert (
+        run(shop, "quarantine", "add", "sums", "--window", window, "--reason", "x").exit_code == 0
+    )
+    assert "outcomes of a quarantined stretch" in run(shop, "retrain", "sums").output
+
+
+@pytest.mark.parametrize(
+    ("contract", "words"),
+    [
+        (CONTRACT, "does not say how it is trained"),
+        (CONTRACT + 'renew: {train: "other:run"}\n', "there is no module 'other'"),
+    ],
+)
+def test_what_is_not_set_up_is_said(shop: Path, contract: str, words: str):
+    (shop / "contracts" / "sums.yaml").write_text(contract)
+    assert words in run(shop, "retrain", "sums").output
+    shutil.rmtree(shop / "training")
+    trained_by(shop, "good")
+    assert "there is no folder" in run(shop, "retrain", "sums").output
