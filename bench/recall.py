@@ -146,7 +146,7 @@ def main() -> int:
     print(f"{f'list of {lines:,} decisions':<44}{listed:>8.2f} s")
     each = max(1, count // VERSIONS // ROWS) * ROWS * (VERSIONS - BAD_FROM + 1)
     decided = sum(one["decisions"] for one in found["blast"]["made"])
-    right = (found["to"]["number"], len(found["exposed"]), decided, lines)
+    right = (found["to"]["number"], len(found["suspects"]), decided, lines)
     wanted = (BAD_FROM - 1, VERSIONS - BAD_FROM + 1, each, each)
     if right != wanted:
         print(f"wrong: {right} instead of {wanted}")

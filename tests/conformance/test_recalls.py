@@ -9,20 +9,20 @@ from mainstay.release.recall.memory import MemoryRecallStore
 from mainstay.release.recall.model import (
     Before,
     Blast,
-    Exposure,
     Fed,
     Made,
     PassedOver,
     Plan,
     Recall,
     Side,
+    Taint,
     Window,
 )
 from mainstay.release.recall.port import RecallStore
 from mainstay.release.recall.sql import SqlRecallStore
 
 WINDOW = Window(1_700_000_000_000_000_001, 1_700_000_000_000_000_002)
-BAD = Exposure(model="fraud", number=3, fingerprint="c3", judged="unsure", words="½\0")
+BAD = Taint(model="fraud", number=3, fingerprint="c3", judged="unsure", words="½\0")
 FULL = Recall(
     model="fraud",
     window=WINDOW,
@@ -34,7 +34,7 @@ FULL = Recall(
         window=WINDOW,
         epoch=7,
         live=Side(number=3, fingerprint="c3"),
-        exposed=(BAD,),
+        suspects=(BAD,),
         to=Side(number=2, fingerprint="c2"),
         passed_over=(PassedOver(number=3, words="bad"),),
         quarantined=("fraud", "Ranker"),
@@ -46,7 +46,7 @@ FULL = Recall(
                 ),
             ),
             callers=(("shop", 9),),
-            fed=(Fed(model="Ranker", live=2, decisions=3, exposed=(BAD,)),),
+            fed=(Fed(model="Ranker", live=2, decisions=3, suspects=(BAD,)),),
         ),
     ),
     before=Before(number=3, fingerprint="c3", epoch=7, arms=True),

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from mainstay.base.errors import StorageFailed
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
 from mainstay.journal.model import Event
-from mainstay.release.recall.model import Exposure, Fed
+from mainstay.release.recall.model import Fed, Taint
 from mainstay.release.recall.reached import bad, blast, decisions, listing
 from mainstay.release.recall.reaches import fed_by
 from tests.journal.place import Place
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch
 
-BAD = Exposure(
+BAD = Taint(
     model="fraud", number=2, fingerprint=FRAUD_2.fingerprint, judged="trained", words="it did"
 )
 DOUBTFUL = replace(BAD, number=1, fingerprint=FRAUD.fingerprint, judged="unsure")

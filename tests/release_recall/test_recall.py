@@ -5,8 +5,8 @@ import pytest
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.release.model import path_back
 from mainstay.release.recall.carry_out import begin
-from mainstay.release.recall.exposure import exposure
 from mainstay.release.recall.model import Window
+from mainstay.release.recall.taint import taint
 from mainstay.serve.routes.model import Arm
 from tests.conformance.manifests import fingerprint
 from tests.release_recall.world import Killed, World, any_world, stretch, version
@@ -44,10 +44,10 @@ def test_what_is_chosen_never_learned_from_the_stretch(seed: int):
     def good(number: int) -> bool:
         prints = fingerprint(number)
         proven = prints in path or (prints not in ever and world.judged.get(prints) == "pass")
-        return proven and exposure(world.find("fraud", number), windows).judged == "clean"
+        return proven and taint(world.find("fraud", number), windows).judged == "clean"
 
     live = world.find("fraud", history[-1].number)
-    if exposure(live, [window]).judged == "clean":
+    if taint(live, [window]).judged == "clean":
         assert made.to is not None
         assert made.to.number == live.number
         return
@@ -135,7 +135,7 @@ def test_recalls_over_recalls_come_undone_in_any_order():
             live = world.find("fraud", world.history()[-1].number)
             for each in world.store.of("fraud"):
                 if each.status == "in force":
-                    assert exposure(live, [each.window]).judged == "clean", words
+                    assert taint(live, [each.window]).judged == "clean", words
         assert world.quarantined == {}
         assert order != (2, 1) or world.history()[-1].number == 4
 

@@ -13,10 +13,10 @@ from mainstay.contract.finding import Verdict as Judged
 from mainstay.release.gate.model import Verdict
 from mainstay.release.model import Deployed
 from mainstay.release.recall.carry_out import begin, carry_out, standing, take_back
-from mainstay.release.recall.exposure import exposure
 from mainstay.release.recall.memory import MemoryRecallStore
 from mainstay.release.recall.model import Plan, Recall, Window
 from mainstay.release.recall.plan import plan
+from mainstay.release.recall.taint import taint
 from mainstay.release.rollback import rollback
 from mainstay.serve.routes.memory import MemoryRouteChain
 from mainstay.serve.routes.model import Arm, Draft, Route
@@ -157,7 +157,7 @@ class World:
             for each in self.store.of("fraud")
             if each.number != recall.number and each.status in {"begun", "in force"}
         ]
-        bad = any(exposure(found, [each]).judged != "clean" for each in others)
+        bad = any(taint(found, [each]).judged != "clean" for each in others)
         return "is recalled besides" if bad else ""
 
     def tell(self, recall: Recall, did: str) -> None:

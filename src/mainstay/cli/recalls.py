@@ -7,7 +7,7 @@ import click
 from msgspec import structs
 
 from mainstay.cli.output import Output, escape
-from mainstay.release.recall.model import Blast, Exposure, Fed, Made, Plan, Recall
+from mainstay.release.recall.model import Blast, Fed, Made, Plan, Recall, Taint
 from mainstay.release.recall.reached import listing
 
 _SHOWN = 10
@@ -38,7 +38,7 @@ def words_of_status(recall: Recall) -> str:
 def show_plan(output: Output, plan: Plan) -> None:
     """What a recall found, and what it is going to do."""
     output.say(f"[bold]Recall of {escape(plan.model)}[/]   polluted: {plan.window}")
-    _versions(output, plan.exposed, plan.clean)
+    _versions(output, plan.suspects, plan.clean)
     output.say()
     _route(output, plan)
     if plan.possible:
@@ -47,12 +47,12 @@ def show_plan(output: Output, plan: Plan) -> None:
     _blast(output, plan.blast)
 
 
-def _versions(output: Output, exposed: Sequence[Exposure], clean: int) -> None:
-    for each in exposed[:_SHOWN]:
+def _versions(output: Output, suspects: Sequence[Taint], clean: int) -> None:
+    for each in suspects[:_SHOWN]:
         said = f"{_JUDGED[each.judged]}: {each.words}"
         output.say(f"  {_MARKS[each.judged]} v{each.number} {escape(said)}")
-    if len(exposed) > _SHOWN:
-        output.say(f"    … and {len(exposed) - _SHOWN} more; --json has them all")
+    if len(suspects) > _SHOWN:
+        output.say(f"    … and {len(suspects) - _SHOWN} more; --json has them all")
     output.say(f"  {_MARKS['clean']} {clean} {'version' if clean == 1 else 'versions'} did not")
 
 
@@ -122,10 +122,10 @@ def _fed(output: Output, fed: Fed) -> None:
     output.say(
         f"  [dim]feeds[/]       {escape(fed.model)} ({live}): {fed.decisions:,} decisions since"
     )
-    for each in fed.exposed[:_SHOWN]:
+    for each in fed.suspects[:_SHOWN]:
         said = f"{_JUDGED[each.judged]}: {each.words}"
         output.say(f"              {_MARKS[each.judged]} v{each.number} {escape(said)}")
-    if fed.exposed:
+    if fed.suspects:
         output.say(f"              it is not routed: `mainstay recall {escape(fed.model)}`")
 
 
@@ -137,10 +137,10 @@ def show_recall(output: Output, recall: Recall) -> None:
         output.say(f"  [dim]taken back[/]  {escape(recall.taken_back_by)}")
     output.say()
     show_plan(output, recall.plan)
-    if recall.plan.exposed:
+    if recall.plan.suspects:
         output.say()
         output.say("Its decisions, for `mainstay query`:")
-        output.say("  " + escape(listing(recall.plan.exposed)))
+        output.say("  " + escape(listing(recall.plan.suspects)))
 
 
 def show_decisions(row: dict[str, Any]) -> None:

@@ -16,13 +16,13 @@ from mainstay.release.cascade import Node
 from mainstay.release.gate.model import Verdict
 from mainstay.release.model import Deployed
 from mainstay.release.recall.carry_out import BEGUN, begin, carry_out, standing, take_back
-from mainstay.release.recall.exposure import exposure
-from mainstay.release.recall.model import Exposure, Fed, Plan, Recall, Window
+from mainstay.release.recall.model import Fed, Plan, Recall, Taint, Window
 from mainstay.release.recall.plan import plan
 from mainstay.release.recall.port import RecallStore
 from mainstay.release.recall.reached import blast, decisions
 from mainstay.release.recall.reaches import fed_by
 from mainstay.release.recall.sql import SqlRecallStore
+from mainstay.release.recall.taint import taint
 from mainstay.release.rollout.drive import going_on
 from mainstay.renew.quarantine.model import Quarantine
 from mainstay.serve.outcomes import event_about
@@ -72,7 +72,7 @@ def plan_recall(workspace: Workspace, model: str, window: Window, to: int | None
         made,
         ends=ends,
         quarantined=(model, *(each.model for each in fed)),
-        blast=blast(workspace.journal.query, made.exposed, fed),
+        blast=blast(workspace.journal.query, made.suspects, fed),
     )
 
 
@@ -125,7 +125,7 @@ def take_back_recall(workspace: Workspace, number: int, *, actor: str | None = N
 
 def decisions_of(workspace: Workspace, recall: Recall) -> Iterator[list[dict[str, Any]]]:
     """Page by page, every decision of the versions that learned from the stretch, or may have."""
-    return decisions(workspace.journal.query, recall.plan.exposed)
+    return decisions(workspace.journal.query, recall.plan.suspects)
 
 
 def _reason(text: str) -> str:
@@ -148,10 +148,10 @@ def _fed(workspace: Workspace, model: str, window: Window) -> list[Fed]:
         versions.setdefault(version.model, []).append(version)
     found: list[Fed] = []
     for other in fed_by(model, _edges(nodes, versions)):
-        judged = [exposure(each, [window]) for each in reversed(versions.get(other, []))]
+        judged = [taint(each, [window]) for each in reversed(versions.get(other, []))]
         live = routes.get(other)
-        exposed = tuple(each for each in judged if each.judged != "clean")
-        found.append(Fed(model=other, live=live.number if live else 0, exposed=exposed))
+        suspects = tuple(each for each in judged if each.judged != "clean")
+        found.append(Fed(model=other, live=live.number if live else 0, suspects=suspects))
     return found
 
 
@@ -251,7 +251,7 @@ class _Hands:
         except NotFound:
             return "is not here any more"
         for other in others:
-            if exposure(version, [other.window]).judged != "clean":
+            if taint(version, [other.window]).judged != "clean":
                 return f"is recalled by recall {other.number} too"
         return ""
 
@@ -296,7 +296,7 @@ def _body(recall: Recall, did: str, model: str) -> dict[str, Any]:
     if model != recall.model:
         return {**body, "of": recall.model}
     body["decisions"] = recall.plan.blast.decisions
-    body["versions"] = [_shown(each) for each in recall.plan.exposed]
+    body["versions"] = [_shown(each) for each in recall.plan.suspects]
     if recall.before is not None:
         body["from"] = recall.before.number
     if recall.plan.to is not None:
@@ -306,5 +306,5 @@ def _body(recall: Recall, did: str, model: str) -> dict[str, Any]:
     return body
 
 
-def _shown(exposed: Exposure) -> dict[str, Any]:
-    return {"number": exposed.number, "judged": exposed.judged}
+def _shown(suspects: Taint) -> dict[str, Any]:
+    return {"number": suspects.number, "judged": suspects.judged}

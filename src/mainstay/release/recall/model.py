@@ -40,7 +40,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         return f"v{self.number}"
 
 
-class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+class Taint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one version learned from bad data, and how that is known."""
 
     model: str
@@ -82,7 +82,7 @@ class Fed(msgspec.Struct, frozen=True, kw_only=True):
     """The number of its version in force; 0 where nothing answers."""
     decisions: int = 0
     """What it decided since a bad version answered first."""
-    exposed: tuple[Exposure, ...] = ()
+    suspects: tuple[Taint, ...] = ()
     """Its versions that learned from the stretch, or may have."""
 
 
@@ -116,7 +116,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int = 0
     """Of the route in force that it was made from; 0 where there is none."""
     live: Side | None = None
-    exposed: tuple[Exposure, ...] = ()
+    suspects: tuple[Taint, ...] = ()
     """The versions that learned from the stretch, or may have, the newest first."""
     clean: int = 0
     """How many versions cannot have."""

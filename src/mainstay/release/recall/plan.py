@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.model import Version
 from mainstay.release.model import path_back
-from mainstay.release.recall.exposure import exposure
-from mainstay.release.recall.model import Exposure, PassedOver, Plan, Side, Window
+from mainstay.release.recall.model import PassedOver, Plan, Side, Taint, Window
 from mainstay.release.recall.port import Known
+from mainstay.release.recall.taint import taint
 from mainstay.serve.routes.model import Route
 
 
@@ -36,18 +36,18 @@ def plan(known: Known, model: str, window: Window, to: int | None = None) -> Pla
     history = known.history()
     current = history[-1] if history else None
     windows = [window, *sorted(set(known.windows()) - {window})]
-    judged = {each.fingerprint: exposure(each, windows) for each in versions}
+    judged = {each.fingerprint: taint(each, windows) for each in versions}
     # What is shown, and what answers now, is held against this stretch alone; what is gone back to
     # against everything that is quarantined.
-    shown = [exposure(each, [window]) for each in versions]
-    exposed = tuple(each for each in shown if each.judged != "clean")
+    shown = [taint(each, [window]) for each in versions]
+    suspects = tuple(each for each in shown if each.judged != "clean")
     bare = Plan(
         model=model,
         window=window,
         epoch=0 if current is None else current.epoch,
         live=None if current is None else _side(current),
-        exposed=exposed,
-        clean=len(shown) - len(exposed),
+        suspects=suspects,
+        clean=len(shown) - len(suspects),
     )
     if current is None:
         return replace(bare, why="nothing answers for it")
@@ -86,8 +86,8 @@ class _Search:
         self,
         known: Known,
         history: Sequence[Route],
-        judged: Mapping[str, Exposure],
-        alone: Mapping[str, Exposure],
+        judged: Mapping[str, Taint],
+        alone: Mapping[str, Taint],
     ) -> None:
         """`judged` against all that is quarantined, `alone` against the stretch alone."""
         self._known = known

@@ -12,7 +12,7 @@ from typing import Any, Final
 from mainstay.base.errors import MainstayError
 from mainstay.journal.rows import rfc3339
 from mainstay.release.gate.habits import Query
-from mainstay.release.recall.model import Blast, Exposure, Fed, Made
+from mainstay.release.recall.model import Blast, Fed, Made, Taint
 from mainstay.serve.undoing import DELIVERY
 
 CALLERS_SHOWN: Final = 20
@@ -20,26 +20,26 @@ PAGE_ROWS: Final = 50_000
 """So many ids are in memory at once; more where more than these were made in one second."""
 
 
-def blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blast:
+def blast(query: Query, suspects: Sequence[Taint], fed: Sequence[Fed]) -> Blast:
     """What these versions decided, and what became of it; a journal that cannot be asked is named
     and holds nothing up."""
-    if not exposed:
+    if not suspects:
         return Blast(fed=tuple(fed))
     try:
-        return _blast(query, exposed, fed)
+        return _blast(query, suspects, fed)
     except MainstayError as error:
         return Blast(fed=tuple(fed), unknown=f"the journal does not say: {error.message}")
 
 
-def _blast(query: Query, exposed: Sequence[Exposure], fed: Sequence[Fed]) -> Blast:
-    rows = _rows(query, _MADE.format(bad=bad(exposed)))
+def _blast(query: Query, suspects: Sequence[Taint], fed: Sequence[Fed]) -> Blast:
+    rows = _rows(query, _MADE.format(bad=bad(suspects)))
     by_version = {(row["fingerprint"], row["unseen"]): row for row in rows if row["whole"]}
-    made = tuple(_made(each, by_version) for each in exposed)
+    made = tuple(_made(each, by_version) for each in suspects)
     if not by_version:
         return Blast(made=made, fed=tuple(fed))
     callers = [(row["caller"], row["n"]) for row in rows if not (row["whole"] or row["unseen"])]
     callers.sort(key=lambda each: (-each[1], each[0]))
-    became = _rows(query, _BECAME.format(bad=bad(exposed), delivery=DELIVERY))[0]
+    became = _rows(query, _BECAME.format(bad=bad(suspects), delivery=DELIVERY))[0]
     first = min(each.first for each in made if each.first)
     return Blast(
         made=made,
@@ -80,13 +80,13 @@ SELECT count(*) FILTER (WHERE outcome) AS outcomes, count(*) FILTER (WHERE undon
 FROM said SEMI JOIN (SELECT id FROM decisions WHERE {bad}) made ON said.subject = made.id"""
 
 
-def _made(exposure: Exposure, by_version: Mapping[tuple[str, bool], Mapping[str, Any]]) -> Made:
-    shown, unseen = (by_version.get((exposure.fingerprint, each)) for each in (False, True))
+def _made(taint: Taint, by_version: Mapping[tuple[str, bool], Mapping[str, Any]]) -> Made:
+    shown, unseen = (by_version.get((taint.fingerprint, each)) for each in (False, True))
     there = [row for row in (shown, unseen) if row is not None]
     return Made(
-        number=exposure.number,
-        fingerprint=exposure.fingerprint,
-        judged=exposure.judged,
+        number=taint.number,
+        fingerprint=taint.fingerprint,
+        judged=taint.judged,
         decisions=0 if shown is None else shown["n"],
         unseen=0 if unseen is None else unseen["n"],
         first=rfc3339(min(row["first"] for row in there)) if there else "",
@@ -105,36 +105,36 @@ def _counted(query: Query, fed: Sequence[Fed], first: str) -> tuple[Fed, ...]:
     )
     counts = {row["model"]: row["n"] for row in rows}
     return tuple(
-        Fed(model=e.model, live=e.live, exposed=e.exposed, decisions=counts.get(e.model, 0))
+        Fed(model=e.model, live=e.live, suspects=e.suspects, decisions=counts.get(e.model, 0))
         for e in fed
     )
 
 
-def bad(exposed: Sequence[Exposure]) -> str:
+def bad(suspects: Sequence[Taint]) -> str:
     """The condition, in SQL, that a decision was made by one of these versions."""
-    models = sorted({each.model for each in exposed})
-    prints = sorted({each.fingerprint for each in exposed})
+    models = sorted({each.model for each in suspects})
+    prints = sorted({each.fingerprint for each in suspects})
     return (
         f"model IN ({', '.join(map(_quoted, models))}) "
         f"AND fingerprint IN ({', '.join(map(_quoted, prints))})"
     )
 
 
-def listing(exposed: Sequence[Exposure]) -> str:
+def listing(suspects: Sequence[Taint]) -> str:
     """A question to the journal that lists the ids of these versions' decisions."""
-    return _LISTING.format(bad=bad(exposed))
+    return _LISTING.format(bad=bad(suspects))
 
 
 def decisions(
-    query: Query, exposed: Sequence[Exposure], page_rows: int = PAGE_ROWS
+    query: Query, suspects: Sequence[Taint], page_rows: int = PAGE_ROWS
 ) -> Iterator[list[dict[str, Any]]]:
     """The ids of the decisions of these versions with what was told, page by page, by time."""
-    if not exposed:
+    if not suspects:
         return
-    for begin, end in _stretches(query, exposed, page_rows):
+    for begin, end in _stretches(query, suspects, page_rows):
         rows = _rows(
             query,
-            _PAGE.format(bad=bad(exposed), within=_within(begin, end)),
+            _PAGE.format(bad=bad(suspects), within=_within(begin, end)),
         )
         for row in rows:
             row["time"] = rfc3339(row["time"])
@@ -142,25 +142,25 @@ def decisions(
 
 
 def _stretches(
-    query: Query, exposed: Sequence[Exposure], page_rows: int
+    query: Query, suspects: Sequence[Taint], page_rows: int
 ) -> Iterator[tuple[datetime, datetime]]:
     """Stretches of time, one after the other, that hold a page of decisions each."""
-    hours = _counts(query, exposed, "hour", "true")
+    hours = _counts(query, suspects, "hour", "true")
     for begin, end, count in _joined(hours, timedelta(hours=1), page_rows):
         if count <= page_rows:
             yield begin, end
             continue
-        seconds = _counts(query, exposed, "second", _within(begin, end))
+        seconds = _counts(query, suspects, "second", _within(begin, end))
         for first, last, _ in _joined(seconds, timedelta(seconds=1), page_rows):
             yield first, last
 
 
 def _counts(
-    query: Query, exposed: Sequence[Exposure], unit: str, where: str
+    query: Query, suspects: Sequence[Taint], unit: str, where: str
 ) -> list[tuple[datetime, int]]:
     rows = _rows(
         query,
-        _COUNTS.format(unit=unit, bad=bad(exposed), where=where),
+        _COUNTS.format(unit=unit, bad=bad(suspects), where=where),
     )
     return [(row["slot"], row["n"]) for row in rows]
 

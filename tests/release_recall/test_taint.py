@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainstay.release.recall.exposure import exposure
+from mainstay.release.recall.taint import taint
 from tests.release_recall.world import HOUR, START, hours, stretch, version
 
 hour = st.integers(0, 60)
@@ -26,7 +26,7 @@ def test_with_moments_it_is_as_counting_hours_says(
     """N2: a second way to find out, hour by hour; exactly, with all that was left out."""
     seen = set(range(*trained)).difference(*(range(*hole) for hole in holes))
     touched = bool(seen & set(range(*polluted)))
-    found = exposure(version(1, trained, without=holes), [stretch(*polluted)])
+    found = taint(version(1, trained, without=holes), [stretch(*polluted)])
     assert found.judged == ("trained" if touched else "clean")
 
 
@@ -53,7 +53,7 @@ def test_days_may_be_those_of_any_time_zone(
         return low < window.end_ns and window.begin_ns < high
 
     everywhere = [touches(offset) for offset in range(-12, 15)]
-    found = exposure(version(1, said), [window]).judged
+    found = taint(version(1, said), [window]).judged
     expected = "unsure" if any(everywhere) else "clean"
     # Halfway between two whole hours nothing is different, and the narrowest stretch may be empty.
     assert found == expected or (found == "trained" and all(everywhere))
@@ -63,32 +63,32 @@ def test_what_a_card_does_not_say_is_unsure_and_said():
     """N2: never silently clean; but nothing can have learned from what came after it."""
     window = stretch(10, 20)
     for said in (None, ("last week", "now"), (hours(9), hours(5)), ("2023-13-01", "2023-14-01")):
-        found = exposure(version(1, said), [window])
+        found = taint(version(1, said), [window])
         assert found.judged == "unsure"
         assert "card does not say" in found.words or "no stretch of time" in found.words
-        came_before = exposure(version(1, said, at=window.begin_ns), [window])
+        came_before = taint(version(1, said, at=window.begin_ns), [window])
         assert (came_before.judged, came_before.words) == (
             "clean",
             "it came before the stretch began",
         )
-        assert exposure(version(1, said, at=window.begin_ns + 1), [window]).judged == "unsure"
+        assert taint(version(1, said, at=window.begin_ns + 1), [window]).judged == "unsure"
 
 
 def test_a_card_that_says_so_is_believed_over_the_clock():
     """A clock may be wrong, and what a card admits is not."""
-    assert exposure(version(1, (5, 12), at=START), [stretch(10, 20)]).judged == "trained"
+    assert taint(version(1, (5, 12), at=START), [stretch(10, 20)]).judged == "trained"
 
 
 @pytest.mark.parametrize("text", ["2023-11-14T22:00Z", "2023-11-14T23:00+01:00"])
 def test_moments_without_seconds_are_moments(text: str):
     """As `--polluted` takes them."""
-    found = exposure(version(1, (text, hours(3))), [stretch(0, 1)])
+    found = taint(version(1, (text, hours(3))), [stretch(0, 1)])
     assert found.judged == "trained"
 
 
 def test_a_quarantined_stretch_is_named():
     """What else a version learned from is told apart from what is asked about."""
-    found = exposure(version(1, (5, 12)), [stretch(20, 30), stretch(6, 7)])
+    found = taint(version(1, (5, 12)), [stretch(20, 30), stretch(6, 7)])
     assert found.judged == "trained"
     assert str(stretch(6, 7)) in found.words
     assert START % HOUR == 0

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mainstay.bundle.model import Version
 from mainstay.contract.times import moment_us
-from mainstay.release.recall.model import Exposure, Judged, Window
+from mainstay.release.recall.model import Judged, Taint, Window
 
 _HOUR_NS: Final = 3_600_000_000_000
 _DAY_NS: Final = 24 * _HOUR_NS
@@ -41,11 +41,11 @@ class Reach(NamedTuple):
         return Window(self.begin[1], max(self.begin[1], self.end[0]))
 
 
-def exposure(version: Version, windows: Sequence[Window]) -> Exposure:
+def taint(version: Version, windows: Sequence[Window]) -> Taint:
     """Whether a version learned from any of these stretches, in the worst case: the first is the
     one that is asked about, the others are quarantined besides."""
     judged, words = _judged(version, windows)
-    return Exposure(
+    return Taint(
         model=version.model,
         number=version.number,
         fingerprint=version.fingerprint,
