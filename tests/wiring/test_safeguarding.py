@@ -1,6 +1,7 @@
 """A safeguard that is trained on what was logged and turned out (S22 S8)."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from mainstay.judge.learning import LABELS_MIN, WRONG_MIN
 from mainstay.release.gate.run import Wish
 from mainstay.serve.pipeline import layout_of
 from mainstay.wiring.duties import duties_of
+from mainstay.wiring.guarding import SafeguardKeeper
 from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.safeguarding import effect, logged, trained
-from mainstay.wiring.training import SafeguardKeeper
 from tests.servers.mainstay import CONTRACT, pack_model
 from tests.wiring.test_refreshing import Shop
 
@@ -236,7 +237,7 @@ def test_a_keeper_without_the_libraries_says_so_once(
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "lightgbm.py").write_text("raise ImportError('it is not here')\n")
-    monkeypatch.setenv("PYTHONPATH", str(hidden))
+    monkeypatch.setenv("PYTHONPATH", str(hidden), prepend=os.pathsep)
     duty.run()
     duty.run()
     (finding,) = findings(shop)

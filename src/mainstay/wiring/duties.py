@@ -156,7 +156,7 @@ def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
             if not writer.trains_safeguard(route):
                 continue
             if not keepers:
-                from mainstay.wiring.training import SafeguardKeeper
+                from mainstay.wiring.guarding import SafeguardKeeper
 
                 keepers.append(SafeguardKeeper(late(), say).look)
             keepers[0](route)
