@@ -160,9 +160,9 @@ class World:
         bad = any(taint(found, [each]).judged != "clean" for each in others)
         return "is recalled besides" if bad else ""
 
-    def tell(self, recall: Recall, did: str) -> None:
+    def tell(self, recall: Recall, did: str, *, again: bool) -> None:
         self.step()
-        if (recall.number, did) not in self.told:
+        if not again or (recall.number, did) not in self.told:
             self.told.append((recall.number, did))
         self.step()
 

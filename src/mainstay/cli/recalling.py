@@ -10,7 +10,7 @@ import click
 
 from mainstay.base.errors import InvalidUsage, NotFound
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
-from mainstay.cli.recalls import show_decisions, show_plan, show_recall, told, words_of_status
+from mainstay.cli.recalls import lines, show_plan, show_recall, told, words_of_status
 from mainstay.cli.routing import because, wait_for, waiting
 from mainstay.contract.windows import window_ns
 from mainstay.release.recall.model import Plan, Recall, Window
@@ -268,12 +268,9 @@ def show(output: Output, number: int, decisions: bool, workspace: str | None) ->
     opened = open_workspace(workspace)
     found = recalls_of(opened).find(number)
     if decisions:
-        pages = decisions_of(opened, found)
-        write: Callable[[dict[str, Any]], None] = output.event if output.as_json else show_decisions
         count = 0
-        for page in pages:
-            for each in page:
-                write(each)
+        for page in decisions_of(opened, found):
+            click.echo(lines(page, as_json=output.as_json), nl=False)
             count += len(page)
         if not count:
             raise NotFound(

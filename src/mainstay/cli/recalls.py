@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import click
+import msgspec
 from msgspec import structs
 
 from mainstay.cli.output import Output, escape
@@ -143,9 +143,13 @@ def show_recall(output: Output, recall: Recall) -> None:
         output.say("  " + escape(listing(recall.plan.suspects)))
 
 
-def show_decisions(row: dict[str, Any]) -> None:
-    """One decision on a line, for people and for other programs."""
-    click.echo(
-        f"{row['id']}  {row['time']}  v{row['version']}  {row['status']}  {row['arm']}  "
-        f"{row['caller']}"
-    )
+def lines(page: Sequence[dict[str, Any]], *, as_json: bool) -> bytes:
+    """Decisions, one on a line."""
+    if as_json:
+        return msgspec.json.Encoder().encode_lines(page)
+    return "".join(f"{'  '.join(_column(row))}\n" for row in page).encode()
+
+
+def _column(row: dict[str, Any]) -> tuple[str, ...]:
+    number = f"v{row['version']}"
+    return (row["id"], row["time"], number, row["status"], row["arm"], row["caller"])

@@ -255,9 +255,10 @@ class _Hands:
                 return f"is recalled by recall {other.number} too"
         return ""
 
-    def tell(self, recall: Recall, did: str) -> None:
+    def tell(self, recall: Recall, did: str, *, again: bool) -> None:
         """Tell the journal what was done, an event for each model, once."""
-        told = self._told(recall, did)
+        # Nobody waits for a look at the journal that cannot have heard of it.
+        told = self._told(recall, did) if again else set[str]()
         ids = DecisionIds(new_incarnation(), self._workspace.clock)
         by = recall.actor if did == BEGUN else recall.taken_back_by
         events = [

@@ -83,7 +83,7 @@ def unfinished(recall: Recall) -> Conflict:
 
 def carry_out(store: RecallStore, hands: Hands, recall: Recall) -> Recall:
     """Do what the plan says; `Conflict` where somebody changed the route since it was made."""
-    plan = recall.plan
+    plan, again = recall.plan, recall.revision > 1
     for model in plan.quarantined:
         if model not in recall.quarantined:
             hands.quarantine(recall, model)
@@ -94,7 +94,7 @@ def carry_out(store: RecallStore, hands: Hands, recall: Recall) -> Recall:
     current = hands.current(plan.model)
     if current is not None and current.reason.startswith(recall.mark):
         recall = store.save(replace(recall, epoch=current.epoch))
-    hands.tell(recall, BEGUN)
+    hands.tell(recall, BEGUN, again=again)
     return store.save(replace(recall, status="in force"))
 
 
@@ -102,14 +102,15 @@ def take_back(store: RecallStore, hands: Hands, recall: Recall, actor: str, at_n
     """Let what answered before answer again, and lift the quarantine."""
     if recall.status == "taken back":
         return recall
-    if recall.status != "taking back":
+    again = recall.status == "taking back"
+    if not again:
         recall = store.save(
             replace(recall, status="taking back", taken_back_by=actor, taken_back_ns=at_ns)
         )
     recall = store.save(replace(recall, words=_forward(hands, recall)))
     for model in dict.fromkeys((*recall.quarantined, *recall.plan.quarantined)):
         hands.lift(recall, model)
-    hands.tell(recall, TAKEN_BACK)
+    hands.tell(recall, TAKEN_BACK, again=again)
     return store.save(replace(recall, status="taken back"))
 
 

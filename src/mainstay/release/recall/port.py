@@ -80,6 +80,7 @@ class Hands(Protocol):
         beside it. Empty where it can."""
         ...
 
-    def tell(self, recall: Recall, did: str) -> None:
-        """Tell the journal what was done, once."""
+    def tell(self, recall: Recall, did: str, *, again: bool) -> None:
+        """Tell the journal what was done; `again`: unless it was told already, by a command that
+        was killed."""
         ...
