@@ -13,7 +13,6 @@ from mainstay.base.errors import InvalidUsage, StorageFailed
 from mainstay.renew.labels.model import Definition
 from mainstay.renew.snapshots.content import content_of, read, write
 from mainstay.renew.snapshots.memory import MemorySnapshotStore
-from mainstay.renew.snapshots.model import covered_by
 from mainstay.renew.snapshots.take import Shelf, rows_of, take, verify
 from tests.renew.history import CLASSES, COLUMNS, MS, History, Made, Said
 
@@ -120,18 +119,6 @@ def test_nothing_is_no_snapshot(house: House, tmp_path: Path):
     with pytest.raises(InvalidUsage, match=r"no decision of fraud.*6 decisions without"):
         house.take(replace(ALL, known_ns=1500 * MS))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_snapshot_covers(house: House):
-    """N2: a stretch that it leaves out is not in it, nor one before or after all of it."""
-    taken = house.take(replace(ALL, without=((1002 * MS, 1004 * MS), (1004 * MS, 1005 * MS))))
-    assert taken.rows == 3
-    assert covered_by(taken, 1001 * MS, 1003 * MS)
-    assert covered_by(taken, 1003 * MS, 1006 * MS)
-    assert not covered_by(taken, 1002 * MS, 1005 * MS)
-    assert not covered_by(taken, 0, 1000 * MS)
-    assert not covered_by(taken, 2005 * MS + 1, 9000 * MS)
-    assert covered_by(taken, 2005 * MS, 9000 * MS), "a label may be of that stretch"
 
 
 _values = {

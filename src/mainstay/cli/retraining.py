@@ -70,6 +70,8 @@ def _show(output: Output, found: Retrained) -> None:
     elif found.why_not:
         output.say(f"[bold red]✗[/] {escape(str(found.version))} is kept and does not answer")
         output.say(f"  [dim]because[/]    {escape(found.why_not)}")
+        again = f"{found.version.model}@{found.version.number}"
+        output.say(f"  [dim]next[/]       `mainstay deploy {escape(again)}` asks the gate again")
     else:
         goes = "" if found.released == "direct" else f", by the strategy {found.released}"
         output.say(f"[bold green]✓[/] {escape(str(found.version))} goes live{goes}")

@@ -48,13 +48,3 @@ def id_of(definition: Definition, content: str) -> str:
     """The name of what a definition meant."""
     said: Any = [msgspec.to_builtins(definition), content]
     return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
-
-
-def covered_by(snapshot: Snapshot, begin_ns: int, end_ns: int) -> bool:
-    """Whether anything of a stretch may be in it: it reaches there, and does not leave it out."""
-    first, last = snapshot.reaches
-    begin, end = max(begin_ns, first), min(end_ns, last + 1)
-    for left, right in sorted(snapshot.definition.without):
-        if left <= begin < right:
-            begin = right
-    return begin < end
