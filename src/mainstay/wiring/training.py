@@ -225,7 +225,11 @@ def _card(workspace: Workspace, contract: Contract, snapshot: Snapshot, who: str
         packed_at="",
         author=who,
         snapshot=snapshot.id,
-        window=(rfc3339(begin // 1000), rfc3339(end // 1000)),
+        window=(rfc3339(begin // 1000), rfc3339(end // 1000 + 1)),
+        without=tuple(
+            (rfc3339(first // 1000), rfc3339(last // 1000))
+            for first, last in snapshot.definition.without
+        ),
         code_revision=revision,
         code_dirty=dirty,
         upstream=pins,
