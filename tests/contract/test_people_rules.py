@@ -76,7 +76,9 @@ def test_what_makes_sense_is_taken():
 
 def test_a_class_of_sensitivity_that_changes_nothing_is_refused():
     """S35: a setting without an effect does not exist."""
-    text = GOOD.replace("asked_for: {type: boolean}", "asked_for: {type: boolean, sensitivity: personal}")
+    text = GOOD.replace(
+        "asked_for: {type: boolean}", "asked_for: {type: boolean, sensitivity: personal}"
+    )
     with pytest.raises(InvalidContractFile, match="has no effect without"):
         loads_contract(text, "c.yaml")
     loads_contract(text + "judge: {share: {when: asked_for}}", "c.yaml")
