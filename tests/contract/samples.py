@@ -40,7 +40,7 @@ from mainstay.contract.release_rules import METRIC_RANGES
 from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Step, Transform
 from mainstay.contract.safeguards import Safeguard
-from mainstay.contract.watching import Watch
+from mainstay.contract.watching import UsageRules, Watch
 
 names = st.one_of(
     st.sampled_from(["amount", "age", "no", "null", "true", "1", "mean radius", "a: b", "# x", "é"]),
@@ -330,6 +330,7 @@ def contracts(draw: st.DrawFn, kind: st.SearchStrategy[Input] = kinds, most: int
         labels=Labels(hold_out=draw(held_out) if release.unit else "0 %"),
         expect=draw(st.sampled_from(((), ("p99 latency < 50 ms", "requests >= 100 per 1h")))),
         watch=Watch(
+            usage=draw(st.sampled_from((None, UsageRules(day_vs_last_week="15 %")))),
             false_alarms=draw(st.sampled_from(("1 per 30d", "3 per 12h", "2 per 7 days"))),
             slices=tuple(name for name, kind in inputs.items() if isinstance(kind, Category))[:1],
         ),

@@ -38,3 +38,28 @@ def test_what_is_wrong_is_named(alarms: str, slices: str, line: int, words: str)
         loads_contract(TEXT % (alarms, slices), "fraud.yaml")
     assert f"fraud.yaml:{line}" in str(refused.value)
     assert words in str(refused.value)
+
+
+def test_rules_of_usage_are_taken():
+    """M12: either or both."""
+    text = TEXT % ("1 per 30d", "[]") + "  usage: {hour_vs_yesterday: 30 %}\n"
+    usage = loads_contract(text, "fraud.yaml").watch.usage
+    assert usage is not None
+    assert (usage.hour_vs_yesterday, usage.day_vs_last_week) == ("30 %", "")
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        ("{}", "needs a rule, such as hour_vs_yesterday: 30 %"),
+        ("{hour_vs_yesterday: 0.3}", "hour_vs_yesterday"),
+        ('{day_vs_last_week: "0.15"}', "is not a share; write a number with %"),
+        ("{hour_vs_yesterdy: 30 %}", "did you mean 'hour_vs_yesterday'?"),
+    ],
+)
+def test_wrong_rules_of_usage_are_named(usage: str, words: str):
+    """M12 N10: at their line."""
+    with pytest.raises(InvalidContractFile) as refused:
+        loads_contract(TEXT % ("1 per 30d", "[]") + f"  usage: {usage}\n", "fraud.yaml")
+    assert "fraud.yaml:9" in str(refused.value)
+    assert words in str(refused.value)

@@ -21,6 +21,7 @@ from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.columns import GRACE_MS
 from mainstay.watch.monitors.memory import MemoryMonitorStore
 from mainstay.watch.monitors.model import Change
+from mainstay.watch.overview import overview
 from mainstay.watch.watcher import Watched, Watcher
 from tests.journal.records import FRAUD, TIME_MS, batch
 
@@ -94,8 +95,8 @@ class World:
             tell or (lambda model, change: self.told.append((model, change))),
         )
 
-    def tick(self, watcher: Watcher) -> None:
-        watched = Watched("fraud", CONTRACT, frozenset({FRAUD.fingerprint}))
+    def tick(self, watcher: Watcher, contract: Contract = CONTRACT) -> None:
+        watched = Watched("fraud", contract, frozenset({FRAUD.fingerprint}), FRAUD.fingerprint)
         watcher.tick([watched], self.now + GRACE_MS)
 
 
@@ -175,3 +176,32 @@ def test_versions_that_are_gone_are_forgotten(world: World):
     world.now += STRETCH_MS
     world.watcher().tick([Watched("fraud", CONTRACT, frozenset())], world.now + GRACE_MS)
     assert world.monitors.load("fraud")[0].states == {}
+
+
+def test_what_is_expected_is_told_and_shown(world: World):
+    """M2 M24: begun once and ended once, by keepers that start anew; shown at any time."""
+    lines = ("requests >= 600 per 1h", "p99 latency < 100s", "accuracy >= 0.5")
+    contract = structs.replace(CONTRACT, expect=lines)
+    watched = Watched("fraud", contract, frozenset({FRAUD.fingerprint}), FRAUD.fingerprint)
+    for rows in [200] * 6 + [20] * 8 + [200] * 14:
+        world.write(rows=rows)
+        world.tick(world.watcher(), contract)
+        now_ms, saved = world.now + GRACE_MS, world.monitors.load("fraud")[0]
+        shown = overview(watched, world.summaries, saved, now_ms).expected
+        assert tuple(finding.check for finding in shown) == lines
+    told = [(change.kind, change.finding.check) for _, change in world.told]
+    assert told == [("opened", lines[0]), ("resolved", lines[0])]
+    assert [finding.verdict for finding in shown] == ["pass", "pass", "unsure"]
+    assert world.monitors.load("fraud")[0].usage.counts[:2] == (300, 660)
+
+
+def test_a_week_that_nobody_watched_is_no_quiet_week(world: World):
+    """M12: hours that were not seen are not hours without requests."""
+    for _ in range(12):
+        world.write()
+    world.tick(world.watcher())
+    assert world.monitors.load("fraud")[0].usage.counts == (1200,)
+    world.now += 14 * 24 * 6 * STRETCH_MS
+    world.write()
+    world.tick(world.watcher())
+    assert world.monitors.load("fraud")[0].usage.counts == ()

@@ -46,7 +46,7 @@ from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Wor
 from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Transform
 from mainstay.contract.safeguards import Safeguard
-from mainstay.contract.watching import Watch
+from mainstay.contract.watching import UsageRules, Watch
 
 _HEAD: Final = """\
 # The contract file
@@ -94,6 +94,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("release", "", (Release,)),
     ("labels", "", (Labels,)),
     ("watch", "", (Watch,)),
+    ("usage", "Part of `watch`.", (UsageRules,)),
     ("renew", "", (Renew,)),
 )  # fmt: skip
 _MODULES: Final = (

@@ -6,12 +6,15 @@ Promises to name every fault at its setting, with what would be right; see `rule
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from mainstay.base.errors import InvalidUsage
 from mainstay.contract.model import Boolean, Category, Integer
 from mainstay.contract.quotas import quota
 from mainstay.contract.release_rules import Known, unit_faults
 from mainstay.contract.shape import Fault
-from mainstay.contract.watching import Watch
+from mainstay.contract.shares import share
+from mainstay.contract.watching import UsageRules, Watch
 from mainstay.contract.words import Setting
 
 _SHORTEST_NS: Final = 3_600_000_000_000
@@ -37,3 +40,18 @@ def watch_faults(watch: Watch, known: Known) -> Iterator[Fault]:
         if name in watch.slices[:place]:
             where = watch.slices.index(name)
             yield Fault(here, f"{name[:60]!r} is listed already, as [{where}]")
+    if watch.usage is not None:
+        yield from _usage_faults(watch.usage)
+
+
+def _usage_faults(usage: UsageRules) -> Iterator[Fault]:
+    rules = msgspec.structs.asdict(usage)
+    if not any(rules.values()):
+        words = "needs a rule, such as hour_vs_yesterday: 30 %; leave it out for what is usual"
+        yield Fault(("watch", "usage"), words)
+    for name, text in rules.items():
+        if text:
+            try:
+                share(text)
+            except InvalidUsage as error:
+                yield Fault(("watch", "usage", name), str(error))

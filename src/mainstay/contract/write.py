@@ -126,6 +126,7 @@ _EXAMPLES: Final = {
     "judge.cost": "{of_error: 1000, ask_above: 50}",
     "judge.safeguard": "{at_most: 0.5, otherwise: open}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
+    "watch.usage": "{hour_vs_yesterday: 30 %, day_vs_last_week: 15 %}",
     "judge.undo": "{within: 24h}",
     "judge.private": "{subjects: {health: [diabetes, heart attack]}}",
     "judge.share": "{when: audience == 'everybody'}",

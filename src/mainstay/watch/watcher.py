@@ -21,13 +21,17 @@ from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
 from mainstay.watch.monitors.detector import State
 from mainstay.watch.monitors.expectations import Seen, hold_to, longest_ms
 from mainstay.watch.monitors.labels import look_at_labels
-from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved
+from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved, Usage
 from mainstay.watch.monitors.port import MonitorStore
+from mainstay.watch.monitors.usage import look_at_usage
 
 PIECES_AT_ONCE: Final = 50
 """How many pieces are taken in at one look; the rest waits for the next."""
-FAMILIES: Final = 4
-"""Columns, expectations, labels and usage: each may raise an equal part of the false alarms."""
+USAGE_PART: Final = 0.375
+"""The part of the false alarms that the monitor of usage may raise; it has the fewest hours to
+learn from."""
+OTHERS_PART: Final = (1.0 - USAGE_PART) / 3.0
+"""The part of each of the others: columns, expectations and labels."""
 UNASKED: Final = frozenset({"shadow", "held_out"})
 """Arms whose decisions are not what the model answered people."""
 _LOOK_BACK_MS: Final = 7 * 24 * 3_600_000
@@ -94,6 +98,9 @@ class Watcher:
         since_ms = max(saved.until_ms, (now_ms - _LOOK_BACK_MS) // STRETCH_MS * STRETCH_MS)
         if since_ms + STRETCH_MS > now_ms:
             return
+        if since_ms > saved.until_ms:
+            # What happened in between was not seen, and is no quiet time.
+            saved = msgspec.structs.replace(saved, usage=Usage(), first_ms=0)
         saved = msgspec.structs.replace(saved, until_ms=since_ms)
         parts = list(self._summaries.read(model, since_ms, now_ms))
         slices = set(self._summaries.slices(model, since_ms, now_ms)) - {ARRIVED}
@@ -105,6 +112,11 @@ class Watcher:
             return
         told = watched.contract, watched.live, self._versions
         after, more = look_at_labels(after, self._arrived(model, saved, after), told, limit)
+        changes += more
+        asked = [part for part in parts if part.key.arm not in UNASKED and not part.key.slice]
+        closed = [part for part in asked if part.key.begin_ms < after.until_ms]
+        rare = looks_per_alarm(watched.contract, USAGE_PART)
+        after, more = look_at_usage(after, closed, watched.contract.watch.usage, rare)
         changes += more
         seen = seen_by(watched.contract, self._summaries, after, watched.live)
         after, more = hold_to(after, watched.contract, seen, limit)
@@ -125,10 +137,10 @@ class Watcher:
             self._tell(model, change)
 
 
-def looks_per_alarm(contract: Contract) -> float:
-    """How many looks there are to one alarm that each family of monitors may raise falsely."""
+def looks_per_alarm(contract: Contract, part: float = OTHERS_PART) -> float:
+    """How many looks there are to one alarm that monitors with a part of them may raise falsely."""
     allowed = quota(contract.watch.false_alarms)
-    return FAMILIES * stretches_per_alarm(allowed.period_ns, allowed.most)
+    return stretches_per_alarm(allowed.period_ns, allowed.most) / part
 
 
 def seen_by(contract: Contract, summaries: SummaryStore, saved: Saved, live: str) -> Seen:

@@ -69,7 +69,9 @@ def look(
                 _facts(tick, subject, (known, current), source, part.key.begin_ms)
                 _ask(tick, subject, (known, current), questions, (source, part.key.begin_ms))
     first_ms = saved.first_ms or min((part.key.begin_ms for part in chosen), default=0)
-    after = Saved(until_ms, tick.states, tick.open, tuned=saved.tuned, first_ms=first_ms)
+    after = msgspec.structs.replace(
+        saved, until_ms=until_ms, states=tick.states, open=tick.open, first_ms=first_ms
+    )
     return after, tick.changes
 
 

@@ -12,6 +12,7 @@ reply's way back is no part of it.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, NamedTuple
@@ -199,10 +200,10 @@ def _latency(line: Expectation, parts: Iterable[Part], sure: float) -> _Measured
 
 def _quantile(cells: Floats, edges: Floats, part: float, highest: float) -> float:
     """By the logarithm within its cell."""
-    total = np.cumsum(cells)
-    at = int(np.searchsorted(total, part * total[-1]))
-    before = float(total[at - 1]) if at else 0.0
-    inside = (part * float(total[-1]) - before) / float(cells[at])
+    total: list[float] = np.cumsum(cells).tolist()
+    at = bisect_left(total, part * total[-1])
+    before = total[at - 1] if at else 0.0
+    inside = (part * total[-1] - before) / float(cells[at])
     low = float(edges[at - 1]) if at else float(edges[0])
     high = float(edges[at]) if at < len(edges) else max(highest, low)
     return min(low * (high / low) ** inside, max(highest, low))

@@ -36,6 +36,21 @@ class Change(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """How many requests there were, hour by hour."""
+
+    hour_ms: int = 0
+    """Where the hour begins that has not closed yet."""
+    count: int = 0
+    """What there was of it so far."""
+    counts: tuple[int, ...] = ()
+    """Of the hours before it, the oldest first."""
+    ratios: tuple[float | None, ...] = ()
+    """For each hour, how it stood to what is usual; nothing where that was not known."""
+    places: tuple[float | None, ...] = ()
+    """For each hour, how far it strayed; nothing where that says nothing of other hours."""
+
+
 class Saved(msgspec.Struct, frozen=True):
     """Everything that is remembered of one model, so that the next keeper goes on from here."""
 
@@ -51,6 +66,8 @@ class Saved(msgspec.Struct, frozen=True):
     that alert."""
     first_ms: int = 0
     """Where the first decisions were that anybody looked at."""
+    usage: Usage = Usage()
+    """Without shadows, all versions together."""
 
 
 class Subject(msgspec.Struct, frozen=True):
