@@ -15,7 +15,7 @@ from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.summaries.reference import Reference, reference_of
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import STRETCH_MS, Part
+from mainstay.watch.gather.model import LATENCY, STRETCH_MS, Part
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch
 
 HOUR = TIME_MS - TIME_MS % STRETCH_MS
@@ -173,3 +173,14 @@ def test_a_damaged_value_is_counted_and_nothing_stops(house: House):
     assert amount.numbers is not None
     assert age.numbers is not None
     assert (amount.missing, amount.numbers.infinite, age.numbers.infinite) == (1, (0, 1), (1, 0))
+
+
+def test_a_row_waits_for_its_whole_run(house: House):
+    """M1 M2: its latency is the run's time and what it stood in line, not its share of the run."""
+    house.write(batch(0, 4))
+    house.gatherer(of_fraud()).take_in(10)
+    (part,) = house.parts()
+    latency = part.columns[LATENCY].numbers
+    assert latency is not None
+    assert latency.moments.mean == pytest.approx(5 + 1 + (0 + 1 + 2 + 3) / 4)
+    assert latency.high == 9.0

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mainstay.base.clock import ManualClock
+from mainstay.base.clock import ManualClock, SystemClock
 from mainstay.base.ids import DecisionId, DecisionIds
 from mainstay.contract.columns import MATRIX, encode
 from mainstay.journal.model import DecisionBatch, Event
@@ -23,10 +23,10 @@ from tests.servers.mainstay import CONTRACT, MODEL, mainstay, onnx_model
 class Shop:
     """A workspace whose model is in force, and whose time is ours."""
 
-    def __init__(self, folder: Path, clock: ManualClock) -> None:
+    def __init__(self, folder: Path, clock: ManualClock, more: str = "") -> None:
         self.folder = folder
         contract = folder.parent / f"{MODEL}.yaml"
-        contract.write_text(CONTRACT)
+        contract.write_text(CONTRACT + more)
         pack(
             MODEL, model=onnx_model(), confidence=np.random.default_rng(7).normal(0, 1, (2000, 3)),
             contract=contract, workspace=folder, classes=("low", "high"), quiet=True,
@@ -171,3 +171,23 @@ def test_the_command_says_so(shop: Shop):
     missing = mainstay("watch", "nobody", "--json", workspace=folder)
     assert missing.returncode == 1
     assert '"not_found"' in missing.stdout
+
+
+def test_what_is_expected_is_shown_by_the_command(tmp_path: Path):
+    """M2: what holds, what nobody can tell, and what does not, with an exit code for scripts."""
+    lines = ("p99 latency < 1s", "share of 2xx >= 99.99 %", "requests >= 1000000 per 1h")
+    more = "expect:\n" + "".join(f"  - {line}\n" for line in lines)
+    hour_ns = 3_600_000_000_000
+    now_ns = SystemClock().now_ns()
+    shop = Shop(
+        tmp_path / "shop", ManualClock(now_ns - now_ns % (hour_ns // 6) - 2 * hour_ns), more
+    )
+    for _ in range(11):
+        shop.stretch()
+    told = mainstay("watch", MODEL, workspace=shop.folder)
+    assert told.returncode == 1, told.stderr
+    shown = " ".join(told.stdout.split())
+    assert "✓ p99 latency < 1s: 0." in shown
+    assert "? share of 2xx >= 99.99 %: 100.00% of " in shown
+    assert "✗ requests >= 1000000 per 1h: " in shown
+    assert "in the last hour" in shown

@@ -96,7 +96,7 @@ def _times(rows: Any) -> dict[str, Any]:
     codes = encoded.indices.to_numpy()
     sizes = rows.column("run_rows").to_numpy()
     whole = np.array([float(sum(run.values())) for run in runs])[codes]
-    times: dict[str, Any] = {LATENCY: whole + rows.column("waited_ns").to_numpy()}
+    times: dict[str, Any] = {LATENCY: whole + rows.column("waited_ns").fill_null(0).to_numpy()}
     names = sorted({name for run in runs for name in run})[:STEPS_WATCHED_MAX]
     for name in names:
         per_run = np.array([float(run.get(name, np.nan)) for run in runs])
