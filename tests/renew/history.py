@@ -1,11 +1,11 @@
 """Histories of decisions and outcomes, and a plain second account of what is labelled."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 from msgspec import structs
 
 from mainstay.base.ids import DecisionId
@@ -117,59 +117,47 @@ class History:
         return rows
 
 
-_bodies = st.sampled_from(
-    [
-        (("label", "ok"),), (("label", "it's fraud"),), (("label", "nonsense"),),
-        (("label", 3.5),), (("reaction", "ignored"),),
-        (("dwell_ms", 4.0), ("label", "ok")), (("report", {"what": 'said "label": no'}),),
-    ]
-)  # fmt: skip
+_BODIES = [
+    (("label", "ok"),), (("label", "ok"),), (("label", "it's fraud"),), (("label", "it's fraud"),),
+    (("label", "nonsense"),), (("label", 3.5),), (("reaction", "ignored"),),
+    (("dwell_ms", 4.0), ("label", "ok")), (("report", {"what": 'said "label": no'}),),
+]  # fmt: skip
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> History:
-    """Small ones, in which everything happens at nearly the same time."""
+def history_of(seed: int) -> History:
+    """Dense ones, in which everything happens within a few milliseconds of everything else."""
+    draw = random.Random(seed)
     made = [
         Made(
             place=place,
-            time_ms=1000 + draw(st.integers(0, 12)),
-            arm=draw(st.sampled_from(["live", "live", "shadow", "held_out"])),
-            status=draw(st.sampled_from(["answered", "answered", "held", "declined"])),
-            model=draw(st.sampled_from(["fraud", "fraud", "fraud", "churn"])),
+            time_ms=1000 + draw.randrange(11),
+            arm=draw.choice(["live", "live", "live", "shadow", "held_out"]),
+            status=draw.choice(["answered", "answered", "answered", "held", "declined"]),
+            model=draw.choice(["fraud", "fraud", "fraud", "churn"]),
         )
-        for place in range(draw(st.integers(0, 6)))
+        for place in range(draw.randrange(60))
     ]
     ids = [each.id for each in made] + [str(DecisionId(1003, 9, 9))]
-    said = []
-    for place in range(draw(st.integers(0, 12))):
-        time_ns = draw(st.integers(1000, 1030)) * MS + draw(st.sampled_from([0, 0, 1]))
-        known_ns = time_ns + draw(st.sampled_from([0, 0, MS, 9 * MS]))
-        model = draw(st.sampled_from(["fraud", "fraud", "fraud", "churn"]))
-        said.append(
-            Said(place, draw(st.sampled_from(ids)), time_ns, known_ns, draw(_bodies), model)
-        )
+    said: list[Said] = []
+    for place in range(draw.randrange(200)):
+        time_ns = (1002 + draw.randrange(15)) * MS + draw.choice([0, 0, 1])
+        known_ns = time_ns + draw.choice([0, 0, MS, 9 * MS])
+        model = draw.choice(["fraud", "fraud", "fraud", "churn"])
+        body = draw.choice(_BODIES)
+        said.append(Said(place, draw.choice(ids), time_ns, known_ns, body, model))
     return History(made, said)
 
 
-moments = st.integers(995, 1035).map(lambda ms: ms * MS)
-stretches = st.lists(
-    st.tuples(st.integers(1000, 1030), st.integers(1, 6)).map(
-        lambda pair: (pair[0] * MS, (pair[0] + pair[1]) * MS)
-    ),
-    max_size=2,
-).map(tuple)
-
-
-@st.composite
-def definitions(draw: st.DrawFn) -> Definition:
-    """What somebody may ask for."""
-    since_ns = draw(moments)
+def definition_of(seed: int) -> Definition:
+    """What somebody may ask for; most of them have rows."""
+    draw = random.Random(seed)
+    begins = [1000 + draw.randrange(18) for _ in range(draw.randrange(3))]
     return Definition(
         model="fraud",
-        since_ns=since_ns,
-        until_ns=since_ns + draw(st.integers(1, 40 * MS)),
-        known_ns=draw(moments) + draw(st.sampled_from([0, 1])),
-        without=draw(stretches),
+        since_ns=(998 + draw.randrange(7)) * MS + draw.choice([0, 0, 1]),
+        until_ns=(1006 + draw.randrange(6)) * MS + draw.choice([0, 0, 1]),
+        known_ns=(1006 + draw.randrange(18)) * MS + draw.choice([0, 0, 1, -1]),
+        without=tuple((begin * MS, (begin + 1 + draw.randrange(2)) * MS) for begin in begins),
         answers=CLASSES,
         columns=COLUMNS,
     )

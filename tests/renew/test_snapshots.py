@@ -143,6 +143,12 @@ def test_the_hash_tells_any_two_columns_apart(data: st.DataObject, kind: pa.Data
     assert content_of(pa.table({"x": pieces})) == content_of(tables[0])
 
 
+def test_words_that_run_together_are_told_apart():
+    """Where one ends and the next begins is part of the hash; so is the name of a column."""
+    apart = [["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]]
+    assert len({content_of(pa.table({"x": words})).content for words in apart}) == 4
+
+
 def test_a_table_is_the_same_after_its_file(tmp_path: Path):
     """Vectors, missing values, and not-a-number included."""
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, np.nan, 3.0, 4.0]), 2)
