@@ -140,6 +140,26 @@ def test_recalls_over_recalls_come_undone_in_any_order():
         assert order != (2, 1) or world.history()[-1].number == 4
 
 
+def test_what_another_recall_keeps_from_answering_is_not_returned_to():
+    """N2: two recalls of the same version; the first one's end is not the end of the second."""
+    world = usual()
+    world.recall(stretch(35, 36))
+    assert world.recall(stretch(38, 39)).epoch == 0
+    assert world.undo(1).words == "v3 stays: v4 is recalled besides"
+    assert world.history()[-1].number == 3
+    assert world.undo(2).words == "v3 answers, as it did then"
+
+
+def test_a_bad_version_that_was_deployed_again_is_recalled_again():
+    """N2: what was done already is done again where it has to be."""
+    world = usual()
+    world.recall(stretch(35, 36))
+    world.deploy(4)
+    again = world.recall(stretch(35, 36))
+    assert (again.number, again.status, world.history()[-1].number) == (2, "in force", 3)
+    assert world.recall(stretch(35, 36)).number == 2
+
+
 def test_a_version_that_somebody_left_is_not_returned_to_unless_named():
     """N2 S5: version 3 was rolled back from, for reasons of its own."""
     world = usual()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mainstay.release.recall.taint import taint
 from tests.release_recall.world import HOUR, START, hours, stretch, version
@@ -92,3 +93,18 @@ def test_a_quarantined_stretch_is_named():
     assert found.judged == "trained"
     assert str(stretch(6, 7)) in found.words
     assert START % HOUR == 0
+
+
+def test_days_that_were_left_out_count_as_left_out_only_where_they_were_everywhere():
+    """N2: a day left out in some time zone does not cover the same day in another one."""
+    found = version(1, (0, 200))
+    day = ("2023-11-16", "2023-11-16")
+    without = replace(found, card=replace(found.card, without=(day,)))
+    noon, midnight = stretch(36, 37), stretch(26, 27)
+    assert hours(26).startswith("2023-11-16T00")
+    assert taint(without, [noon]).judged == "unsure"
+    assert taint(without, [midnight]).judged == "unsure"
+    three = replace(found, card=replace(found.card, without=(("2023-11-15", "2023-11-17"),)))
+    assert taint(three, [noon]).judged == "clean"
+    assert "without the stretch" in taint(three, [noon]).words
+    assert taint(three, [stretch(100, 101)]).judged == "trained"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from mainstay.base.errors import MainstayError
+from mainstay.base.errors import Conflict, MainstayError
 from mainstay.cli import cli
 from mainstay.release.recall.model import Window
 from mainstay.wiring.packing import pack
 from mainstay.wiring.quarantining import quarantines_of
-from mainstay.wiring.recalling import carry_out_recall, plan_recall, recalls_of
+from mainstay.wiring.recalling import WorkspaceHands, carry_out_recall, plan_recall, recalls_of
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.servers.mainstay import onnx_model, pack_model
 
@@ -158,6 +158,26 @@ def test_a_recall_that_got_stuck_goes_on_by_another_way(shop: Path):
     bundle.write_bytes(whole)
     told(shop, "recall", "undo", "1")
     assert live(shop) == 3
+
+
+def test_what_was_done_is_not_done_twice_nor_over_somebody_elses_route(shop: Path):
+    """N2 S5: the hands of a command that goes on where another one was killed."""
+    told(shop, "recall", "sums", "--polluted", POLLUTED, "--yes")
+    workspace = open_workspace(shop)
+    hands, recall = WorkspaceHands(workspace), recalls_of(workspace).find(1)
+    hands.tell(recall, "recalled", again=True)
+    for _ in range(2):
+        hands.quarantine(recall, "sums")
+    events = workspace.journal.query("SELECT id FROM events WHERE subject = 'recall-1'")
+    assert events.num_rows == 1
+    assert len(quarantines_of(workspace).of()) == 1
+    with pytest.raises(Conflict):
+        hands.route("sums", 3, "late", recall.epoch - 1)
+    assert live(shop) == 2
+    for _ in range(2):
+        hands.lift(recall, "sums")
+    hands.lift(recall, "nobody's")
+    assert quarantined(workspace) == {}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def carry_out_recall(
 ) -> Recalled:
     """Do what a plan says; run again after it was killed, it comes to the same end."""
     workspace.check_environment()
-    store, hands = recalls_of(workspace), _Hands(workspace)
+    store, hands = recalls_of(workspace), WorkspaceHands(workspace)
     done = standing(store.of(made.model), made)
     if done is not None:
         return Recalled(done, changed=False)
@@ -114,7 +114,7 @@ def _going_on(recall: Recall) -> Generator[None]:
 def take_back_recall(workspace: Workspace, number: int, *, actor: str | None = None) -> Recalled:
     """Lift the quarantine of a recall, and let what answered before it answer again."""
     workspace.check_environment()
-    store, hands = recalls_of(workspace), _Hands(workspace)
+    store, hands = recalls_of(workspace), WorkspaceHands(workspace)
     recall = store.find(number)
     if recall.status == "taken back":
         return Recalled(recall, changed=False)
@@ -200,7 +200,7 @@ class _Known:
         return [str(node) for node in made.along], "; ".join(made.broken)
 
 
-class _Hands:
+class WorkspaceHands:
     """What a recall does to the rest of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
