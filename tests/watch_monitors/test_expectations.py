@@ -227,3 +227,31 @@ def test_how_far_back_a_contract_looks():
     assert longest_ms(contract("p99 latency < 1s")) == HOUR_MS
     assert longest_ms(contract("p99 latency < 1s", "accuracy >= 0.5")) == 7 * DAY_MS
     assert len(STATUSES) == 6
+
+
+def test_a_few_slow_ones_prove_nothing():
+    """M2: one of twenty is more than one of a hundred, and may be chance."""
+    times = np.array([10e6] * 19 + [100e6])
+    few = seen(part(0, 20, {LATENCY: summarise(values_of(times), TIMES)}))
+    assert one("p99 latency < 45 ms", few).verdict == "unsure"
+
+
+def test_what_chance_does_to_calibration_is_taken_off():
+    """M2: at the interval of a single look too."""
+    generator = np.random.default_rng(5)
+    line = contract("calibration error <= 0.02")
+    for _ in range(60):
+        (finding,) = expected(line, seen(labelled(0, 60, generator)), 40.0)
+        assert finding.verdict == "unsure"
+
+
+def test_what_is_still_below_its_limit_is_not_over():
+    """M24: too few to be certain is no end, as long as the figure is on the wrong side."""
+    line = contract("share answered >= 95 %")
+    bad = Seen([part(0, 400, {"status": status(200, 200)})], MARK, BEGIN, BEGIN + HOUR_MS)
+    saved, _ = hold_to(Saved(first_ms=BEGIN), line, bad, LOOKS)
+    doubtful = Seen([part(0, 50, {"status": status(47, 3)})], MARK, BEGIN, BEGIN + HOUR_MS)
+    for _ in range(20):
+        saved, changes = hold_to(saved, line, doubtful, LOOKS)
+        assert changes == []
+    assert len(saved.open) == 1

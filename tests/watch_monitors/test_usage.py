@@ -11,8 +11,8 @@ from mainstay.contract.watching import UsageRules
 from mainstay.summaries.ruler import fingerprint
 from mainstay.summaries.summary import Categories, Summary
 from mainstay.watch.gather.model import FAILED, FAILURES, HOUR_MS, STRETCH_MS, Key, Part
-from mainstay.watch.monitors.model import Change, Saved
-from mainstay.watch.monitors.usage import look_at_usage, tail
+from mainstay.watch.monitors.model import Change, Saved, Usage
+from mainstay.watch.monitors.usage import judged, look_at_usage, tail
 from mainstay.watch.watcher import USAGE_PART
 
 BEGIN = 1_700_000_400_000 // (24 * HOUR_MS) * 24 * HOUR_MS
@@ -130,3 +130,26 @@ def test_the_tail_is_that_of_the_distribution(shape: float):
     law = genpareto(shape)
     limits = [tail(law.rvs(1344, random_state=seed), 1 / 2880)[1] for seed in range(200)]
     assert np.median(limits) == pytest.approx(law.isf(1 / 2880), rel=0.15)
+
+
+def test_hours_of_a_finding_say_nothing_of_other_hours():
+    """M12: else a long outage would make the next one look usual."""
+    world = World(4)
+    world.pass_(9 * WEEK)
+    world.pass_(30, 0.0)
+    assert world.saved.usage.places[-30:] == (None,) * 30
+    assert None not in world.saved.usage.places[-60:-30]
+
+
+def test_an_hour_is_held_against_the_same_hour_of_the_week():
+    """M12: as far as chance goes where hours do not differ otherwise."""
+    weekly = [100 if hour < 120 else 15 for hour in range(WEEK)]
+    usage = Usage(counts=tuple(weekly * 6), ratios=(0.0,) * 15 * 24)
+    for hour in (0, 119, 120, 167):
+        found = judged(
+            msgspec.structs.replace(usage, counts=tuple(weekly * 6 + weekly[:hour])), 30, 1e-3
+        )
+        assert found is not None
+        assert found.usual == weekly[hour]
+        size = math.log(31 / (weekly[hour] + 1)) * math.sqrt(weekly[hour] + 1)
+        assert found.place == pytest.approx(size)
