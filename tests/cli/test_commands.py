@@ -38,7 +38,7 @@ def _every_command() -> Iterator[str]:
             yield from (f"{name} {inner}" for inner in command.list_commands(group))
 
 
-@pytest.mark.parametrize("command", _every_command())
+@pytest.mark.parametrize("command", list(_every_command()))
 def test_every_command_explains_itself(command):
     """Help: what it does, its options, and (where there is one) an example that starts with it."""
     result = run(*command.split(), "--help")
