@@ -55,12 +55,13 @@ def watched(counts: np.ndarray, first_ms: int, rules: UsageRules | None) -> tupl
 def taxi() -> tuple[np.ndarray, int, list[tuple[int, int]]]:
     """Counts by the hour, where they begin, and the labelled windows as hours."""
     table = pq.read_table(DATA / "nab" / "series.parquet")
-    table = table.filter(pc.equal(table.column("series"), TAXI))
+    table = table.filter(pc.field("series") == TAXI)
     times = table.column("timestamp").cast("int64").to_numpy() // 1000
     first_ms = int(times[0])
     counts = np.bincount((times - first_ms) // HOUR_MS, weights=table.column("value").to_numpy())
     named = json.loads((DATA / "nab" / "windows.json").read_text())[TAXI]
-    windows = [tuple((moment(text) - first_ms) // HOUR_MS for text in pair) for pair in named]
+    hour = {text: (moment(text) - first_ms) // HOUR_MS for pair in named for text in pair}
+    windows = [(hour[begin], hour[end]) for begin, end in named]
     return counts, first_ms, windows
 
 
