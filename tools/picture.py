@@ -66,7 +66,9 @@ def main() -> None:
         text = printed(folder).replace(folder + "/", "")
     text = re.sub(r"\x1b\[\?25[lh]", "", text)
     finished = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
-    story = [line for line in finished if "✓" in line]
+    told = finished[: next(n for n, line in enumerate(finished) if "Where to look" in line)]
+    # What was done, and under some of it what that looked like.
+    story = [line for line in told if "✓" in line or line.startswith("    ")]
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     console.print(Text("$ make demo", style="bold"))
     for line in story:
