@@ -65,10 +65,13 @@ def test_putting_again_changes_nothing(store, bundles, tmp_path):
 
 
 def test_two_at_once_leave_one_whole_file(store, bundles, tmp_path):
+    """S5 N1: whoever fetches it gets every byte, and there is one."""
     one = bundles[0]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: store.put(one.fingerprint, one.file), range(4)))
-    store.fetch(one.fingerprint, tmp_path / "local")
+    fetched = store.fetch(one.fingerprint, tmp_path / "local")
+    assert fetched.read_bytes() == one.file.read_bytes()
+    assert list(store.fingerprints()) == [one.fingerprint]
 
 
 def test_a_wrong_or_damaged_file_is_not_taken(store, bundles, tmp_path):

@@ -242,6 +242,40 @@ def test_without_a_model_what_a_fallback_says_is_held_too() -> None:
     assert "hold_value" in nobody.judged
 
 
+def test_what_is_usual_follows_what_is_told() -> None:
+    """S29: of a thousand numbers, mean and sd are kept for a moment; a hundredth more is the end
+    of it, whatever the clock says."""
+    of = contract("{hold: {above: mean + 3 sd, least: 5}}")
+    flow = compile_flow(of, Means(tally=MemoryTally()))
+    rising = [float(n % 10) for n in range(1000)]
+    flow(priced(of, rising))
+    flow(priced(of, [5.0]))
+    for _ in range(40):
+        flow(priced(of, [13.0] * 20))
+    found = priced(of, [25.0])
+    flow(found)
+    known = [*rising, 5.0, *[13.0] * 800]
+    assert statuses(found) == ["held"]
+    assert found.held[0].mean == pytest.approx(np.mean(known), rel=0.02)
+    assert found.held[0].count >= 0.98 * len(known)
+
+
+def test_what_is_usual_follows_other_processes() -> None:
+    """S29: what others told counts after a moment, though nothing was told here."""
+    of = contract("{hold: {above: mean + 3 sd, least: 5}}")
+    tally = MemoryTally()
+    here, there = (compile_flow(of, Means(tally=tally)) for _ in range(2))
+    here(priced(of, [float(n % 10) for n in range(1000)]))
+    here(priced(of, [5.0]))
+    for _ in range(20):
+        there(priced(of, [4.0 + n % 2 for n in range(200)]))
+    later = priced(of, [50.0])
+    later.time_ns += SECOND
+    here(later)
+    assert statuses(later) == ["held"]
+    assert later.held[0].count == 5001
+
+
 def test_the_past_ends() -> None:
     """S29: what is longer ago than `over` says nothing any more."""
     of = contract("{hold: {above: mean + 3 sd, least: 5, over: 1h}}")

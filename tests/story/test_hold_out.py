@@ -5,17 +5,16 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mainstay.release.gate.run import Wish
 from mainstay.serve.routes.assign import is_held_out
 from mainstay.serve.routes.model import Arm, Draft
-from mainstay.wiring.packing import pack
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import MODEL, RunningServer, onnx_model, start_server
+from tests.servers.mainstay import MODEL, RunningServer, start_server
 from tests.servers.until import until
 from tests.story.accounts import everywhere
+from tests.story.biased import pack_biased
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +38,7 @@ def test_a_tenth_of_the_users_is_answered_without_the_model(tmp_path: Path) -> N
     either."""
     shop = tmp_path / "shop"
     for bias in (0.0, 1.0):
-        pack_biased(shop, bias)
+        pack_biased(shop, CONTRACT, bias)
     workspace = open_workspace(shop)
     workspace.deploy(MODEL, 1, "the first")
     server = start_server(shop, "--workers", "2")
@@ -61,17 +60,6 @@ def test_a_tenth_of_the_users_is_answered_without_the_model(tmp_path: Path) -> N
         assert ask_all(server) == held_out
     finally:
         server.stop()
-
-
-def pack_biased(workspace: Path, bias: float) -> None:
-    """A version of its own for each bias."""
-    contract = workspace.parent / "sums.yaml"
-    contract.write_text(CONTRACT)
-    rows = np.column_stack([np.arange(20), np.linspace(-1, 1, 20), np.full(20, -1e6)])
-    pack(
-        MODEL, model=onnx_model(bias), confidence=rows, contract=contract, workspace=workspace,
-        classes=("low", "high"), quiet=True,
-    )  # fmt: skip
 
 
 def begin_share(workspace: Workspace) -> int:

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 
 from mainstay.base.errors import Conflict
 from mainstay.release.gate.run import Wish
 from mainstay.release.rollout.model import Rollout
-from mainstay.wiring.packing import pack
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import MODEL, RunningServer, mainstay, onnx_model, start_server
+from tests.servers.mainstay import MODEL, RunningServer, mainstay, start_server
 from tests.servers.until import until
 from tests.story.accounts import everywhere
+from tests.story.biased import pack_biased
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +43,7 @@ def test_two_hundred_users_may_keep_the_old_version_until_a_day(tmp_path: Path) 
     every worker and through the death of the keeper; some come again; the way back is closed by
     hand, and the next one by its day."""
     shop = tmp_path / "shop"
-    pack_biased(shop, 0.0)
+    pack_biased(shop, CONTRACT, 0.0)
     open_workspace(shop).deploy(MODEL, None, "the first")
     server = start_server(shop, "--workers", "2")
     try:
@@ -53,7 +52,7 @@ def test_two_hundred_users_may_keep_the_old_version_until_a_day(tmp_path: Path) 
         nothing = server.ask("POST", f"/models/{MODEL}/choice", {"unit": 1, "version": "previous"})
         assert nothing[0] == 404
 
-        pack_biased(shop, 1.0)
+        pack_biased(shop, CONTRACT, 1.0)
         begin(workspace, 2, Wanted())
         hold_told(server)
         assert ask_each(server, USERS) == dict.fromkeys(USERS, (2, "live"))
@@ -93,17 +92,6 @@ def test_two_hundred_users_may_keep_the_old_version_until_a_day(tmp_path: Path) 
         assert "opt_back finished: the time to go back is over" in live.reason
     finally:
         server.stop()
-
-
-def pack_biased(workspace: Path, bias: float) -> None:
-    """A version of its own for each bias."""
-    contract = workspace.parent / "sums.yaml"
-    contract.write_text(CONTRACT)
-    rows = np.column_stack([np.arange(20), np.linspace(-1, 1, 20), np.full(20, -1e6)])
-    pack(
-        MODEL, model=onnx_model(bias), confidence=rows, contract=contract, workspace=workspace,
-        classes=("low", "high"), quiet=True,
-    )  # fmt: skip
 
 
 def begin(workspace: Workspace, number: int, wanted: Wanted) -> None:

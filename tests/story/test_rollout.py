@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 
 from mainstay.release.rollout.model import Rollout
-from mainstay.wiring.packing import pack
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import MODEL, RunningServer, mainstay, onnx_model, start_server
+from tests.servers.mainstay import MODEL, RunningServer, mainstay, start_server
 from tests.servers.until import until
 from tests.story.accounts import everywhere
+from tests.story.biased import pack_biased
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +35,7 @@ def test_a_canary_that_harms_goes_back_and_one_that_does_not_goes_live(tmp_path:
     """N6 S31 L2 S10: by the strategy of the contract, judged by outcomes that came over HTTP; with
     the keeper killed in the middle, another deployment refused meanwhile, and all of it shown."""
     shop = tmp_path / "shop"
-    pack_biased(shop, 0.0)
+    pack_biased(shop, CONTRACT, 0.0)
     assert mainstay("deploy", MODEL, workspace=shop).returncode == 0
     server = start_server(shop, "--workers", "1")
     try:
@@ -44,7 +43,7 @@ def test_a_canary_that_harms_goes_back_and_one_that_does_not_goes_live(tmp_path:
         workspace = open_workspace(shop)
         users = iter(range(0, 1_000_000, USERS_PER_CALL))
 
-        pack_biased(shop, 1e7)
+        pack_biased(shop, CONTRACT, 1e7)
         told = deploy(shop)
         assert told["rollout"]["plan"]["candidate"]["number"] == 2
         harmed = ask_until_ended(server, workspace, users)
@@ -55,7 +54,7 @@ def test_a_canary_that_harms_goes_back_and_one_that_does_not_goes_live(tmp_path:
         assert (route.number, route.arms) == (1, ())
         until(lambda: everywhere(workspace, route.epoch), what="the way back")
 
-        pack_biased(shop, 1.0)
+        pack_biased(shop, CONTRACT, 1.0)
         deploy(shop)
         refused = mainstay("deploy", f"{MODEL}@2", "--json", workspace=shop)
         assert refused.returncode == 1
@@ -72,17 +71,6 @@ def test_a_canary_that_harms_goes_back_and_one_that_does_not_goes_live(tmp_path:
         assert "canary of v3 against v1" in mainstay("status", workspace=shop).stdout
     finally:
         server.stop()
-
-
-def pack_biased(workspace: Path, bias: float) -> None:
-    """A version; a large bias makes it answer `high` to everybody."""
-    contract = workspace.parent / "sums.yaml"
-    contract.write_text(CONTRACT)
-    rows = np.column_stack([np.arange(20), np.linspace(-1, 1, 20), np.full(20, -1e6)])
-    pack(
-        MODEL, model=onnx_model(bias), confidence=rows, contract=contract, workspace=workspace,
-        classes=("low", "high"), quiet=True,
-    )  # fmt: skip
 
 
 def deploy(workspace: Path) -> Any:

@@ -57,6 +57,19 @@ def output_names(output: Output) -> tuple[str, ...]:
     return ("label",) if isinstance(output, Label) else ("number",)
 
 
+def form_of(output: Output) -> tuple[object, ...]:
+    """What two outputs share that are read alike."""
+    match output:
+        case Probability() | Label():
+            return type(output), output.classes
+        case NumberOutput():
+            return type(output), output.unit
+        case Ranking():
+            return type(output), output.items, output.top
+        case _:
+            return type(output), output.length, output.space
+
+
 def shaper(output: Output, part: ModelPart) -> Shaper:
     """The function that brings what a model returned into the contract's shape, or raises
     `ModelFailed` in words. It is chosen once, when a version is loaded."""

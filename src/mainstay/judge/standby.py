@@ -10,17 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mainstay.bundle.answers import form_of
 from mainstay.bundle.calibration import correction_for
 from mainstay.contract.columns import MATRIX, Column, Columns, take
 from mainstay.contract.model import (
     Contract,
     FromLookup,
     Input,
-    Label,
-    NumberOutput,
-    Output,
-    Probability,
-    Ranking,
 )
 from mainstay.contract.values import Checker
 from mainstay.judge.flow import Flow
@@ -178,16 +174,3 @@ def inputs_unfit(given: Mapping[str, Input], taken: Mapping[str, Input], model: 
         if getattr(mine, "space", None) != getattr(kind, "space", None):
             return f"its input {name!r} lives in another embedding space"
     return ""
-
-
-def form_of(output: Output) -> tuple[object, ...]:
-    """What two outputs share that are read alike."""
-    match output:
-        case Probability() | Label():
-            return type(output), output.classes
-        case NumberOutput():
-            return type(output), output.unit
-        case Ranking():
-            return type(output), output.items, output.top
-        case _:
-            return type(output), output.length, output.space

@@ -20,15 +20,11 @@ from msgspec import structs
 from mainstay.base.draws import draw
 from mainstay.base.errors import MainstayError, ModelFailed, Overloaded, TooLate
 from mainstay.base.limits import SHADOW_ROWS_MAX, SHADOW_YIELDS_TO_ROWS
+from mainstay.bundle.answers import form_of
 from mainstay.contract.columns import MATRIX, take
 from mainstay.contract.model import (
     Contract,
     Input,
-    Label,
-    NumberOutput,
-    Output,
-    Probability,
-    Ranking,
     Vector,
 )
 from mainstay.contract.problems import Problem, refusal
@@ -229,7 +225,7 @@ def why_not(live: Contract, arm: Contract, unit: str) -> str:
         return "it repairs values otherwise than the live version, which reads them first"
     if live.context != arm.context or live.lookups != arm.lookups:
         return "its context is not gathered as the live version's is"
-    if _shape(live.output) != _shape(arm.output):
+    if form_of(live.output) != form_of(arm.output):
         return "its output has another shape than the live version's, so callers could not read it"
     return ""
 
@@ -237,18 +233,6 @@ def why_not(live: Contract, arm: Contract, unit: str) -> str:
 def _form(kind: Input) -> tuple[Any, ...]:
     vector = (kind.length, kind.space) if isinstance(kind, Vector) else ()
     return (type(kind).__name__, kind.optional, *vector)
-
-
-def _shape(output: Output) -> tuple[Any, ...]:
-    match output:
-        case Probability() | Label():
-            return type(output), output.classes
-        case NumberOutput():
-            return type(output), output.unit
-        case Ranking():
-            return type(output), output.items, output.top
-        case _:
-            return type(output), output.length, output.space
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,7 +5,6 @@ It also holds the promise that a text which was let through never divides by zer
 conditions are known.
 """
 
-from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstay.base.errors import InvalidContract
+from mainstay.base.limits import EXPRESSION_MAX_CHARACTERS
 from mainstay.contract.expressions.compile import InvalidExpression, compile_expression
 from mainstay.contract.model import Vector
 from tests.contract.expressions.oracle import NAMES, Trees, columns_of, rows, said, written
@@ -264,6 +264,13 @@ def test_constants_become_columns_when_the_rows_are_told() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["(", "n", "+", "not", "b", "-", "if", "else", "**", "2", "[", "in", "abs(", ")", "]", ",", "and", "or"]), max_size=900))  # fmt: skip
 def test_the_cost_of_a_text_is_bounded(words: list[str]) -> None:
-    """S19: long and deep texts are refused or compiled, without running out of stack."""
-    with suppress(InvalidExpression):
-        compile_expression(" ".join(words), NAMES, ("rule",))
+    """S19: long and deep texts are refused in words or compiled, without running out of stack."""
+    text = " ".join(words)
+    try:
+        made = compile_expression(text, NAMES, ("rule",))
+    except InvalidExpression as refused:
+        assert refused.faults
+        assert all(fault.words for fault in refused.faults)
+    else:
+        assert len(text) <= EXPRESSION_MAX_CHARACTERS
+        assert made.names <= NAMES.keys()
