@@ -8,7 +8,8 @@ import pytest
 from mainstay.wiring.workspace import open_workspace
 from tests.servers.mainstay import MODEL, mainstay, start_server
 from tests.servers.until import until
-from tests.story.test_rollout import ask_until_ended, pack_biased
+from tests.story.biased import pack_biased
+from tests.story.test_rollout import CONTRACT, ask_until_ended
 
 pytestmark = pytest.mark.slow
 
@@ -16,14 +17,14 @@ pytestmark = pytest.mark.slow
 def test_a_test_and_a_bandit_keep_what_is_better(tmp_path: Path) -> None:
     """S31 N6 N12: by outcomes that came over HTTP, each with a chain of routes that says why."""
     shop = tmp_path / "shop"
-    pack_biased(shop, 0.0)
+    pack_biased(shop, CONTRACT, 0.0)
     assert mainstay("deploy", MODEL, workspace=shop).returncode == 0
     server = start_server(shop, "--workers", "1")
     try:
         until(lambda: server.report.workers and server.complete(), what=server.said())
         workspace = open_workspace(shop)
         users = iter(range(0, 1_000_000, 50))
-        pack_biased(shop, 1e7)
+        pack_biased(shop, CONTRACT, 1e7)
         for strategy, said in (("ab", "half of the units each"), ("bandit", "shares by thompson")):
             begun = begin(shop, strategy)
             assert begun.returncode == 0, begun.stdout + begun.stderr
