@@ -41,3 +41,26 @@ def test_a_pause_ends_in_one_try_and_doubles_when_it_fails() -> None:
         breaker.failed()
     clock.advance(1)
     assert breaker.allows(), "the pause begins anew"
+
+
+def test_one_of_many_that_ask_at_once_is_the_try() -> None:
+    """S30: and one of which nothing is ever heard keeps the others out for one pause only."""
+    clock = ManualClock()
+    breaker = broken(clock)
+    clock.advance(1)
+    assert [breaker.allows() for _ in range(5)] == [True, False, False, False, False]
+    assert breaker.state == "half open"
+    clock.advance(1)
+    assert [breaker.allows() for _ in range(5)] == [True, False, False, False, False]
+    breaker.succeeded()
+    assert [breaker.allows() for _ in range(5)] == [True] * 5
+
+
+def test_what_was_asked_before_a_pause_makes_it_no_longer() -> None:
+    """S30: a hundred that were waiting when it broke down are no hundred tries."""
+    clock = ManualClock()
+    breaker = broken(clock)
+    for _ in range(100):
+        breaker.failed()
+    clock.advance(1)
+    assert breaker.allows()

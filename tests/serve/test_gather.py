@@ -2,17 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy
 
+from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidContract, ModelFailed
 from mainstay.contract.columns import Columns
 from mainstay.contract.model import (
@@ -26,6 +29,7 @@ from mainstay.contract.model import (
     NumberOutput,
     SqlSource,
 )
+from mainstay.judge.breaker import FAILURES_MAX
 from mainstay.serve.gather import Gatherer, LookupSource
 from mainstay.serve.sources import open_source
 
@@ -64,6 +68,18 @@ class Source:
         return {key: self.known[key] for key in keys if key in self.known}
 
 
+class Told:
+    """What a gatherer wants counted, and shown as it is."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.levels: dict[tuple[str, ...], float] = {}
+
+    def __call__(self, counts: Mapping[tuple[str, ...], int], levels: Any) -> None:
+        self.counts.update(counts)
+        self.levels |= levels
+
+
 def gather(
     source: LookupSource, *accounts: str, timeout: str = "5s"
 ) -> tuple[Columns, dict[int, str]]:
@@ -87,7 +103,7 @@ def gather(
     names = np.array(accounts, dtype=object)
     inputs: Columns = {"account": names, "x": np.zeros(len(accounts))}
     with ThreadPoolExecutor(2) as executor:
-        gatherer = Gatherer(contract, {"accounts": source}, executor)
+        gatherer = Gatherer(contract, {"accounts": source}, executor, ManualClock(), Told())
         assert gatherer.needed
         found = asyncio.run(gatherer.gather(inputs, len(accounts)))
         if isinstance(source, Source) and source.gate is not None:
@@ -139,6 +155,114 @@ def test_an_answer_that_breaks_its_kind_is_not_believed(answer: dict[str, Any]) 
     columns, notes = gather(Source({"a": answer, "b": {"age": 4}}), "a", "b")
     assert columns["known.age"].tolist() == [0, 4]
     assert set(notes) <= {0}
+
+
+ALONE = "look-up accounts failed or was slow again and again, and is left alone"
+
+
+def one_after_the_other(
+    source: Source, steps: Callable[[Callable[..., Any], ManualClock, Told], Any], timeout="5s"
+) -> None:
+    """Let a test ask one gatherer again and again: `await ask("a", "b")`."""
+    known = msgspec.structs.replace(CONTRACT.context["known"], timeout=timeout)
+    contract = msgspec.structs.replace(CONTRACT, context={"known": known})
+    clock, told = ManualClock(), Told()
+    with ThreadPoolExecutor(2) as executor:
+        gatherer = Gatherer(contract, {"accounts": source}, executor, clock, told)
+
+        async def ask(*accounts: str) -> tuple[Columns, dict[int, str]]:
+            names = np.array(accounts, dtype=object)
+            return await gatherer.gather({"account": names, "x": np.zeros(len(names))}, len(names))
+
+        try:
+            asyncio.run(steps(ask, clock, told))
+        finally:
+            if source.gate is not None:
+                source.gate.set()
+
+
+@pytest.mark.parametrize("trouble", ["failed", "slow"])
+def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while(trouble: str) -> None:
+    """S17 S30: nobody waits for it any more, the stand-in is there at once, and the decision says
+    why; after the pause one request tries it, and when it answers all of them ask again."""
+    source = Source({"a": {"age": 3}})
+    if trouble == "failed":
+        source.fails = ConnectionError("gone")
+    else:
+        source.gate = threading.Event()
+
+    async def steps(ask: Any, clock: ManualClock, told: Told) -> None:
+        for _ in range(FAILURES_MAX):
+            assert ALONE not in (await ask("a"))[1][0]
+        assert told.levels == {("lookup_breaker_open", "accounts"): 1.0}
+        asked = len(source.asked)
+        for _ in range(5):
+            columns, notes = await ask("a", "b")
+            assert columns["known.age"].tolist() == [0, 0]
+            assert notes == {0: ALONE, 1: ALONE}
+        assert len(source.asked) == asked
+        clock.advance(1)
+        assert ALONE not in (await ask("a"))[1][0], "one tries it"
+        assert (await ask("a"))[1] == {0: ALONE}, "the try failed"
+        clock.advance(1.5)
+        assert (await ask("a"))[1] == {0: ALONE}, "the pause has doubled"
+        assert told.counts["lookup_troubles", "accounts", trouble] == FAILURES_MAX + 1
+        assert told.counts["lookup_troubles", "accounts", "paused"] == 7
+        if trouble == "slow":  # how fast this machine is when it answers again is not ours to say
+            return
+        clock.advance(0.5)
+        source.fails = None
+        for _ in range(3):
+            columns, notes = await ask("a")
+            assert (columns["known.age"].tolist(), notes) == ([3], {})
+        assert told.levels == {("lookup_breaker_open", "accounts"): 0.0}
+
+    one_after_the_other(source, steps, timeout="5s" if trouble == "failed" else "20ms")
+
+
+def test_one_request_of_many_tries_a_source_that_was_left_alone() -> None:
+    """S17 S30: a source that is barely back is not met by all who waited for it."""
+    source = Source({"a": {"age": 3}})
+    source.fails = ConnectionError("gone")
+
+    async def steps(ask: Any, clock: ManualClock, told: Told) -> None:
+        for _ in range(FAILURES_MAX):
+            await ask("a")
+        source.fails = None
+        clock.advance(1)
+        found = await asyncio.gather(*(ask("a") for _ in range(20)))
+        assert [notes for _, notes in found].count({}) == 1
+        assert [notes for _, notes in found].count({0: ALONE}) == 19
+        assert len(source.asked) == FAILURES_MAX + 1
+
+    one_after_the_other(source, steps)
+
+
+def test_a_key_that_is_not_known_is_no_trouble() -> None:
+    """S17: a source that answers is asked, whatever it does not know or has wrong."""
+    source = Source({"b": {"age": -5}})
+
+    async def steps(ask: Any, clock: ManualClock, told: Told) -> None:
+        for _ in range(2 * FAILURES_MAX):
+            await ask("a", "b")
+        assert len(source.asked) == 2 * FAILURES_MAX
+        assert not told.counts
+        assert not told.levels
+
+    one_after_the_other(source, steps)
+
+
+@pytest.mark.parametrize("answer", [None, [1], "a", {"a": 3}, {"a": "three"}])
+def test_an_answer_that_is_none_is_a_failure_and_never_an_error(answer: Any) -> None:
+    """S17: functions of users answer anything."""
+
+    class Odd:
+        def fetch(self, keys: Sequence[Any]) -> Any:
+            return answer
+
+    columns, notes = gather(Odd(), "a")
+    assert columns["known.age"].tolist() == [0]
+    assert "look-up accounts failed: it answered a" in notes[0]
 
 
 class _Accounts(BaseHTTPRequestHandler):

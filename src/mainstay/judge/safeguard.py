@@ -75,11 +75,11 @@ class SafeguardStage:
         standby = self._standby
         if standby is None:
             return self._trouble(case, "missing", "there is none here for this version")
-        if not self._breaker.allows():
-            return self._trouble(case, "paused", "it failed or was slow, and is left alone")
         rows = np.flatnonzero(self._sense(case.output))
         if not len(rows):
             return {}
+        if not self._breaker.allows():
+            return self._trouble(case, "paused", "it failed or was slow, and is left alone")
         began = self._clock.elapsed_ns()
         try:
             judged = standby.judged(self._shown(case, rows), np.arange(len(rows)))
@@ -92,6 +92,7 @@ class SafeguardStage:
             case.count("safeguard_troubles", self._key, "slow")
         else:
             self._breaker.succeeded()
+        self._tell_state(case)
         good = judged.good
         risk[rows[judged.asked[good]]] = judged.part.output[good, 1]
         where: list[int] = rows.tolist()
@@ -143,7 +144,11 @@ class SafeguardStage:
 
     def _failed(self, case: Case, why: str) -> str:
         self._breaker.failed()
+        self._tell_state(case)
         return self._trouble(case, "failed", why)
+
+    def _tell_state(self, case: Case) -> None:
+        case.levels["safeguard_breaker_open", self._key] = float(self._breaker.state != "closed")
 
     def _trouble(self, case: Case, trouble: str, why: str) -> str:
         case.count("safeguard_troubles", self._key, trouble)

@@ -38,6 +38,8 @@ from mainstay.tally.port import Tally
 
 Observe = Callable[[Route, Run], None]
 Announce = Callable[[Route, Iterable[str]], None]
+Counts = Mapping[tuple[str, ...], int]
+Levels = Mapping[tuple[str, ...], float]
 NAMED = "named"
 """The arm of a version that answers because a caller asked for its number: no draw did."""
 HELD_OUT = "held_out"
@@ -55,6 +57,10 @@ def _nobody_yet(route: Route) -> Chose:
 
 def _unheard(missed: Missed) -> None:
     """For engines whose shadows nobody counts."""
+
+
+def _uncounted(route: Route, counts: Counts, levels: Levels) -> None:
+    """For engines whose look-ups nobody counts."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,6 +106,8 @@ class Machinery:
     """Told of every version that takes over, with the names of its inputs."""
     missed: Callable[[Missed], None] = _unheard
     """Told of rows that a shadow did not answer."""
+    counted: Callable[[Route, Counts, Levels], None] = _uncounted
+    """Told of what look-ups count, and of how they are now."""
     tally: Tally = field(default_factory=MemoryTally)
     """Where is counted what is limited or compared across requests."""
     desk: Desk = field(default_factory=MemoryDesk)
@@ -280,7 +288,13 @@ class Engine:
             aside=shadow,
             keeping=None if shadow else _keeping(machinery, route),
         )
-        gatherer = Gatherer(pipeline.contract, sources, machinery.lookups)
+        gatherer = Gatherer(
+            pipeline.contract,
+            sources,
+            machinery.lookups,
+            machinery.clock,
+            lambda counts, levels: machinery.counted(route, counts, levels),
+        )
         return Serving(route, loaded, pipeline, joiner, gatherer, sources, others)
 
     def switch(self, serving: Serving) -> None:

@@ -56,6 +56,7 @@ _ABOUT = {
     "fallback_troubles": "Runs in which a fallback step was missing, paused, slow, or failed.",
     "safeguard_troubles": "Runs in which a safeguard was missing, paused, slow, or failed.",
     "safeguard_unsure": "Answers that a safeguard could not judge, and what became of them.",
+    "lookup_troubles": "Look-ups that failed, were slow, or were left alone; a stand-in was used.",
     "rules_broken": "Answers that broke a rule of the contract, by the rule's place in it.",
     "hold_unsure": "Answers whose usual range is not known yet.",
     "cold": "Rows with a value that the model never learned from.",
@@ -77,6 +78,7 @@ _LABELS = {
     "fallback_troubles": ("model", "version", "step", "trouble"),
     "safeguard_troubles": ("model", "version", "safeguard", "trouble"),
     "safeguard_unsure": ("model", "version", "then"),
+    "lookup_troubles": ("model", "version", "lookup", "trouble"),
     "rules_broken": ("model", "version", "rule"),
     "hold_unsure": ("model", "version", "then"),
     "cold": ("model", "version", "input"),
@@ -91,9 +93,14 @@ _LABELS = {
 
 
 _LEVELS = {
-    "fallback_breaker_open": (
-        "1 while a fallback step is left alone because it failed or was slow, by worker.",
-        ("model", "version", "step"),
+    f"{part}_breaker_open": (
+        f"1 while a {words} is left alone because it failed or was slow, by worker.",
+        ("model", "version", label),
+    )
+    for part, words, label in (
+        ("fallback", "fallback step", "step"),
+        ("safeguard", "safeguard", "safeguard"),
+        ("lookup", "look-up", "lookup"),
     )
 }
 
@@ -182,6 +189,7 @@ class Metrics:
 
     def loaded(self, model: str, number: int, fields: Iterable[str] = ()) -> None:
         """A version serves from now on; its name and fields may appear as labels."""
+        self._forget_levels(model)
         if len(self._models) < _MODELS_MAX or model in self._models:
             self._models.add(model)
             self._fields[model] = frozenset(fields)
@@ -189,7 +197,12 @@ class Metrics:
 
     def unloaded(self, model: str) -> None:
         """A model is not served any more; what was counted stays."""
+        self._forget_levels(model)
         self._loaded.pop(model, None)
+
+    def _forget_levels(self, model: str) -> None:
+        """How things were with versions that answer no more says nothing of how they are now."""
+        self._levels = {key: level for key, level in self._levels.items() if key[1] != model}
 
     # The request path -------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from mainstay.base.limits import CONNECTIONS_MAX
 from mainstay.journal.port import Spool
 from mainstay.serve.choices.follow import Choices
 from mainstay.serve.choices.make import Chooser
-from mainstay.serve.engine import Engine, Machinery
+from mainstay.serve.engine import Counts, Engine, Levels, Machinery
 from mainstay.serve.failures import Failures
 from mainstay.serve.follow import Follower, Loader
 from mainstay.serve.held.memory import MemoryDesk
@@ -94,6 +94,7 @@ class Worker:
                 observe=self._observe,
                 announce=self._announce,
                 missed=self._missed,
+                counted=self._counted,
                 chose=self._choices.of,
                 tally=parts.tally,
                 desk=parts.desk,
@@ -126,7 +127,10 @@ class Worker:
     def _observe(self, route: Route, run: Run) -> None:
         self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns)
         if run.counts or run.levels:
-            self._parts.metrics.judged(route.model, route.number, run.counts, run.levels)
+            self._counted(route, run.counts, run.levels)
+
+    def _counted(self, route: Route, counts: Counts, levels: Levels) -> None:
+        self._parts.metrics.judged(route.model, route.number, counts, levels)
 
     def _announce(self, route: Route, fields: Iterable[str]) -> None:
         self._parts.metrics.loaded(route.model, route.number, fields)
