@@ -115,4 +115,5 @@ def _run(draw: st.DrawFn, first: int, rows: int, layout: Layout) -> DecisionBatc
         arm=draw(st.sampled_from(("live", "share", "shadow", "named"))),
         propensity=draw(st.floats(0, 1)),
         shadows=draw(st.just(()) | per_row),
+        processor_ns=draw(st.integers(0, 2**62)),
     )

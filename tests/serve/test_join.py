@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -260,3 +261,19 @@ def test_one_interrupted_run_does_not_make_a_model_slow() -> None:
     for _ in range(20):
         times.learn(8, 50_000_000)
     assert times.expect_ns(8) > INLINE_MAX_NS
+
+
+def test_the_processor_time_of_a_run_is_recorded() -> None:
+    """M1 M11: of the thread that ran it, not of those that ran beside it."""
+
+    async def story() -> None:
+        world = World()
+        serving = prepared(world, SumModel())
+        before = time.thread_time_ns()
+        await ask(serving, world.call((1, 2)), world.call((3, 4)))
+        used = time.thread_time_ns() - before
+        (batch, _) = next(iter(world.log.runs.values()))
+        assert batch.rows == 2
+        assert 0 < batch.processor_ns <= used
+
+    asyncio.run(story())

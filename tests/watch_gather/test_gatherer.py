@@ -15,7 +15,7 @@ from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.summaries.reference import Reference, reference_of
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import LATENCY, STRETCH_MS, Part
+from mainstay.watch.gather.model import LATENCY, PROCESSOR, STRETCH_MS, Part
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch
 
 HOUR = TIME_MS - TIME_MS % STRETCH_MS
@@ -184,3 +184,14 @@ def test_a_row_waits_for_its_whole_run(house: House):
     assert latency is not None
     assert latency.moments.mean == pytest.approx(5 + 1 + (0 + 1 + 2 + 3) / 4)
     assert latency.high == 9.0
+
+
+def test_processor_time_is_shared_by_the_rows_of_a_run(house: House):
+    """M1 M11: by version and stretch, for good; runs that were not measured say nothing."""
+    measured = structs.replace(batch(0, 4), processor_ns=8_000)
+    house.write(measured, batch(10, 3))
+    house.gatherer(of_fraud()).take_in(10)
+    (part,) = house.parts()
+    used = part.columns[PROCESSOR].numbers
+    assert used is not None
+    assert (used.moments.count, used.moments.mean) == (4, 2_000.0)

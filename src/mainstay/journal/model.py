@@ -70,6 +70,8 @@ class DecisionBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How probable it was, before the unit was drawn, that this version answers it."""
     shadows: tuple[str, ...] = ()
     """Per row of a shadow: the id of the decision that was made and shown in its place."""
+    processor_ns: int = 0
+    """Processor time of the run, for all rows together; 0 where it was not measured."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +122,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     propensity: float = CERTAIN
     shadows: str = ""
     """The decision that this one is the shadow of."""
+    processor_ns: int = 0
+    """Processor time of the run, for all its rows together."""
     run_rows: int
     """How many rows the model run had."""
     run_row: int

@@ -97,6 +97,7 @@ def decision_of(batch: DecisionBatch, layout: Layout, row: int) -> Decision:
         arm=batch.arm,
         propensity=batch.propensity,
         shadows=batch.shadows[row] if batch.shadows else "",
+        processor_ns=batch.processor_ns,
         run_rows=batch.rows,
         run_row=row,
     )

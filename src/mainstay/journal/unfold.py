@@ -70,9 +70,10 @@ DECISION_SCHEMA: Final = pa.schema(
         ("arm", pa.string()),
         ("propensity", pa.float64()),
         ("shadows", pa.string()),
+        ("processor_ns", pa.int64()),
     ]
 )
-_ADDED: Final = {"arm": "live", "propensity": 1.0, "shadows": None}
+_ADDED: Final = {"arm": "live", "propensity": 1.0, "shadows": None, "processor_ns": 0}
 """Columns that older tables do not have, and what they would say there."""
 EVENT_SCHEMA: Final = pa.schema(
     [
@@ -205,6 +206,7 @@ def _base_table(layout: Layout, batches: list[DecisionBatch]) -> ArrowTable:
         per_run((b.arm for b in batches), pa.string()),
         per_run((b.propensity for b in batches), pa.float64()),
         pa.array(_per_row(batches, "shadows"), pa.string()),
+        per_run((b.processor_ns for b in batches), pa.int64()),
     ]
     return pa.Table.from_arrays(arrays, schema=DECISION_SCHEMA)
 
@@ -335,6 +337,7 @@ def _batch(groups: _Decoded, part: ArrowTable, start: int) -> DecisionBatch:
         arm=head["arm"],
         propensity=head["propensity"],
         shadows=() if shadows[0] is None else tuple(shadows),
+        processor_ns=head["processor_ns"],
     )
 
 

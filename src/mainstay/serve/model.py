@@ -123,6 +123,8 @@ class Run:
     reasons: dict[int, str]
     started_ns: int
     steps_ns: dict[str, int] = field(default_factory=dict[str, int])
+    processor_ns: int = 0
+    """Processor time of all steps but the record."""
     judged: Columns = field(default_factory=dict[str, Column])
     """What judgement measured, one column each."""
     replaced: dict[int, Shown] = field(default_factory=dict[int, Shown])

@@ -14,7 +14,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from mainstay.base.clock import Clock
+from mainstay.base.clock import Clock, busy_ns
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
 from mainstay.bundle.answers import output_names
@@ -117,7 +117,7 @@ class Pipeline:
 
     def run(self, calls: list[Call]) -> tuple[Run | None, Refusals]:
         """Take calls through all steps; which calls were refused, and the run of the others."""
-        started = self._clock.elapsed_ns()
+        started, busy = self._clock.elapsed_ns(), busy_ns()
         inputs = join_columns([call.inputs for call in calls])
         problems = self.check(inputs)
         refusals: Refusals = {}
@@ -158,6 +158,7 @@ class Pipeline:
             after = read()
             run.steps_ns[name] = after - before
             before = after
+        run.processor_ns = busy_ns() - busy
         return run, refusals
 
     def _extract(self, run: Run) -> None:
@@ -236,6 +237,7 @@ class Pipeline:
             arm=self.arm,
             propensity=self.propensity,
             shadows=shadows,
+            processor_ns=run.processor_ns,
         )
 
     def answers(self, run: Run, batch: DecisionBatch) -> list[Answer]:

@@ -37,6 +37,8 @@ LATENCY: Final = "latency_ns"
 """From receipt to the end of the run that answered: a row waits for its whole run."""
 LABEL: Final = "label_"
 """How the names of columns begin that labels make."""
+PROCESSOR: Final = "processor_ns"
+"""Processor time of a row: its share of that of its run."""
 FAILED: Final = "failed"
 """Rows that a version could not answer; they leave no decision."""
 FAILURES: Final = Ruler("category", names=(FAILED,))

@@ -19,6 +19,7 @@ from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
 from mainstay.watch.gather.model import (
     LATENCY,
+    PROCESSOR,
     RUNTIME_RULERS,
     STEP,
     STRETCH_MS,
@@ -97,6 +98,9 @@ def _times(rows: Any) -> dict[str, Any]:
     sizes = rows.column("run_rows").to_numpy()
     whole = np.array([float(sum(run.values())) for run in runs])[codes]
     times: dict[str, Any] = {LATENCY: whole + rows.column("waited_ns").fill_null(0).to_numpy()}
+    if PROCESSOR in rows.column_names:
+        used = rows.column(PROCESSOR).fill_null(0).to_numpy()
+        times[PROCESSOR] = (used / sizes)[used > 0]
     names = sorted({name for run in runs for name in run})[:STEPS_WATCHED_MAX]
     for name in names:
         per_run = np.array([float(run.get(name, np.nan)) for run in runs])
