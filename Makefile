@@ -11,7 +11,7 @@ INSTALL := install --no-compile --only-binary :all: --require-hashes --requireme
 INSTALL_SELF := install --no-deps --no-build-isolation --editable .
 
 LOCKS := requirements/serve.txt requirements/demo.txt requirements/dev.txt
-CLIENTS := mlserver kserve
+CLIENTS := mlserver kserve objects
 SOURCES := src tests bench tools
 
 # What can be given on the command line:
@@ -64,7 +64,7 @@ bench: $(VENV)/.dev  ## Measure serving against other servers (BENCH=short: seco
 docs: $(VENV)/.dev  ## Write the reference pages from the code
 	$(BIN)/python tools/docs.py
 
-clients: $(CLIENTS:%=.venv-clients/%/.made)  ## Environments of the client libraries that the tests run
+clients: $(CLIENTS:%=.venv-clients/%/.made)  ## Environments of the client libraries, and of the object server, that the tests run
 
 # uv writes the locks; it is itself locked, and installed apart from everything else.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \

@@ -12,7 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from mainstay.base.clock import ManualClock
 from mainstay.bundle.database import open_engine
+from tests.servers.environments import environment
 from tests.servers.mainstay import running_server
+from tests.servers.objects import ObjectServer
 from tests.servers.postgres import PostgresServer, binaries
 
 __all__ = ["running_server"]
@@ -55,6 +57,14 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectServer]:
+    """A real server that speaks S3, for this session; needed in CI, optional elsewhere."""
+    server = ObjectServer(environment("objects"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Real client libraries, each in an environment of its own, against a real server.
 
-`make clients` builds the environments under `.venv-clients` (another folder: `MAINSTAY_CLIENTS`).
-Without them these tests are skipped on a developer's machine and fail in CI. A server that is up
-already may be named by `MAINSTAY_URL` (and `MAINSTAY_MODEL`); else `running_server` starts one.
+Without these environments the tests are skipped on a developer's machine and fail in CI. A server
+that is up already may be named by `MAINSTAY_URL` (and `MAINSTAY_MODEL`); else `running_server` starts one.
 """
 
 import json
@@ -17,8 +16,9 @@ import numpy as np
 import pytest
 import urllib3
 
+from tests.servers.environments import environment
+
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 SCRIPT_MAX_SECONDS = 60
 ROWS = 5
 
@@ -42,25 +42,10 @@ class Served:
         return self.url.removeprefix("http://")
 
 
-def client_folder(name: str) -> Path:
-    """Where the environment of a client library is."""
-    return Path(os.environ.get("MAINSTAY_CLIENTS", str(ROOT / ".venv-clients"))) / name / "bin"
-
-
 @pytest.fixture
 def client() -> Callable[[str], Path]:
     """The programs of a client's environment; without it the test is skipped, or fails in CI."""
-
-    def find(name: str) -> Path:
-        folder = client_folder(name)
-        if (folder / "python").exists():
-            return folder
-        words = f"the environment of {name} is not built; `make clients` builds it"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
-
-    return find
+    return environment
 
 
 @pytest.fixture

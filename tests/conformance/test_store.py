@@ -33,10 +33,15 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Packed]:
     ]
 
 
-@pytest.fixture(params=["directory", "memory", "objects on disk", "objects in memory", "url"])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
+@pytest.fixture(params=["directory", "memory", "objects on disk", "objects in memory", "url", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept = tmp_path / "kept"
     kept.mkdir()
+    if request.param == "s3":
+        server = request.getfixturevalue("objects")
+        for name, value in server.surroundings.items():
+            monkeypatch.setenv(name, value)
+        return open_object_store(server.new_folder())
     return {
         "directory": lambda: DirectoryStore(kept),
         "memory": MemoryStore,
