@@ -56,6 +56,19 @@ def problems(judge: str) -> list[str]:
         ("private: {subjects: {health: ['...']}}", "judge.private.subjects.health[0]: must be 1 to 8 words"),
         ("private: {subjects: {health: ['a b*']}}", "judge.private.subjects.health[0]: may have a * only at the end"),
         ("private: {subjects: {health: [diabetes]}}", "judge.private.subjects: has no effect: no answer of this model names"),
+        ("private: {subjects: {health: [{pattern: '(?=sugar)x'}]}}", "c.yaml:8: judge.private.subjects.health[0].pattern: looks around itself"),
+        ("private: {subjects: {health: [{pattern: '[0-9]*'}]}}", "judge.private.subjects.health[0].pattern: is found where there is nothing"),
+        ("private: {subjects: {health: [{pattern: 'speak'}]}}", "is found in what is said in its place, 'This is something that we do not speak about.'"),
+        ("private: {subjects: {health: [{patern: x}]}}", "judge.private.subjects.health[0]"),
+        ("private: {subjects: {health: [{pattern: 10}]}}", "judge.private.subjects.health[0].pattern: must be text"),
+        ("private: {subjects: {health: [{pattern: '^(yes|no)$'}]}}", "judge.private.subjects: leaves nothing to say"),
+        ("private: {subjects: {health: ['yes']}}\n  say: Yes or no.", "judge.say: names health, which `judge.private` does not let it speak of"),
+        ("private: {subjects: {health: ['yes']}}\n  fallback: [{answer: 'yes'}]", "judge.fallback[0].answer: names health"),
+        ("private: {subjects: {health: ['yes', hm]}}\n  fallback: [{say: 'Hm.'}]", "judge.fallback[0].say: names health"),
+        ("private: {subjects: {health: ['yes', hm]}}\n  rules: [{must: asked_for, otherwise: Hm}]", "judge.rules[0].otherwise: names health"),
+        ("private: {subjects: {health: ['yes', hm]}}\n  words: {asked: 'Hm, {answer}?'}", "judge.words.asked: names health"),
+        ("private: {subjects: {health: ['yes', hm]}}\n  report: {say: 'Hm.'}", "judge.report.say: names health"),
+        ("private: {subjects: {health: ['yes', hm]}}\nrelease: {strategy: opt_back, notes: Hm}", "release.notes: names health"),
         ("share: {when: asked_for}", "judge.share: does nothing: no input says `sensitivity: personal`"),
         ("share: {when: user}", "judge.share.when: at character 1"),
         ("share: {}", "judge.share: needs `when`"),
@@ -87,3 +100,42 @@ def test_a_class_of_sensitivity_that_changes_nothing_is_refused():
     with pytest.raises(InvalidContractFile, match="answers of type number name nothing"):
         number = GOOD[: GOOD.index("output")] + "output: {type: number}\n"
         loads_contract(number + "judge: {private: {subjects: {a: [b]}}}", "c.yaml")
+
+
+def test_what_an_input_is_about_must_lead_to_something():
+    """S36: a subject that nobody made private, a misspelt one, and one that nothing can name."""
+
+    def named(kind: str, judge: str) -> str:
+        text = GOOD.replace("shape: {type: vector, length: 2}", f"shape: {kind}")
+        with pytest.raises(InvalidContractFile) as caught:
+            loads_contract(f"{text}judge: {judge}\n", "c.yaml")
+        return "\n".join(str(problem) for problem in caught.value.problems)
+
+    about = "{type: category, values: [maybe, 'yes'], subject: health}"
+    assert "c.yaml:5: inputs.shape.subject: has no effect without `judge.private`" in named(
+        about, "{}"
+    )
+    found = named(about.replace("health", "helth"), "{private: {subjects: {health: []}}}")
+    assert (
+        "inputs.shape.subject: 'helth' is no subject of `judge.private`; did you mean 'health'?"
+        in found
+    )
+    assert "judge.private.subjects.health: needs words, such as" in found
+    number = "{type: number, subject: health}"
+    found = named(number, "{private: {subjects: {health: [yes]}}}")
+    assert "inputs.shape.subject: has no effect: no answer names a value of type number" in found
+    whole = GOOD.replace("shape: {type: vector, length: 2}", f"shape: {about}")
+    loads_contract(whole + "judge: {private: {subjects: {health: []}}}", "c.yaml")
+    shared = GOOD.replace("shape: {type: vector, length: 2}", f"shape: {number}")
+    loads_contract(
+        shared + "judge: {private: {subjects: {health: []}}, share: {when: asked_for}}", "c.yaml"
+    )
+    looked_up = GOOD + (
+        "context: {account: {lookup: accounts, key: user, fields: {faith: {type: text, subject: faith}},"
+        " otherwise: {faith: ''}}}\nlookups: {accounts: {http: 'http://localhost/{key}'}}\n"
+    )
+    with pytest.raises(
+        InvalidContractFile, match=r"context\.account\.fields\.faith\.subject: has no"
+    ):
+        loads_contract(looked_up, "c.yaml")
+    loads_contract(looked_up + "judge: {private: {subjects: {faith: []}}}", "c.yaml")

@@ -1,5 +1,6 @@
 """Private subjects are not spoken about, and nothing personal is shared unasked: S35 S36."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainstay.contract.fallbacks import FallbackAnswer
+from mainstay.contract.fallbacks import FallbackAnswer, FallbackWords
+from mainstay.contract.holding import Rule
 from mainstay.contract.judging import Confidence, Judge
 from mainstay.contract.model import (
     Boolean,
@@ -20,7 +22,7 @@ from mainstay.contract.model import (
     Text,
     Vector,
 )
-from mainstay.contract.people import Private, Share
+from mainstay.contract.people import Pattern, Private, Share, Words
 from mainstay.contract.subjects import Subjects
 from mainstay.judge.compile import compile_flow
 from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, OPTIONS, Case
@@ -194,3 +196,185 @@ def test_no_private_subject_is_ever_told(rows, bar, otherwise):
 def test_subjects_are_words_and_phrases(text, subject):
     """Case, width and what stands between words make no difference; a part of a word is none."""
     assert Subjects(HEALTH.subjects).named_in(text) == subject
+
+
+def test_snake_case_names_what_it_names():
+    """S36: classes are often written so."""
+    assert Subjects(HEALTH.subjects).named_in("offer_diabetes_test") == "health"
+    assert Subjects(HEALTH.subjects).named_in("HEART_ATTACK") == "health"
+
+
+CODED = Private(
+    subjects={"health": (Pattern(pattern=r"\bicd-?10\b"), Pattern(pattern=r"[a-z][0-9]{2}\.[0-9]"))}
+)
+CODES = ("a walk", "ICD10 advice", "code E11.9", "nothing")
+
+
+def test_patterns_hold_where_words_do():
+    """S36: answers, options, items of a ranking, and what falls back."""
+    contract = contract_of(Probability(classes=CODES), private=CODED)
+    case = judged(contract, [[0.1, 0.8, 0.05, 0.05], [0.8, 0.1, 0.05, 0.05]])
+    assert case.statuses.tolist() == [DECLINED, ANSWERED]
+    assert [option.answer for option in case.shown[1].options] == ["a walk", "nothing"]
+    contract = contract_of(Ranking(items=CODES, top=4), private=CODED)
+    case = judged(contract, [[0.1, 0.8, 0.3, 0.2]])
+    assert case.shown[0].answer == ["nothing", "a walk"]
+    steps = (FallbackAnswer(answer="code E11.9"), FallbackAnswer(answer="a walk"))
+    contract = contract_of(Label(classes=CODES), private=CODED, fallback=steps)
+    case = judged(contract, [1, 3])
+    assert case.statuses.tolist() == [FALLBACK, ANSWERED]
+    assert case.shown[0].answer == "a walk"
+
+
+ABOUT: dict[str, Any] = {
+    "faith": Category(values=("zen", "quaker meeting"), optional=True, subject="religion"),
+    "says": Category(values=("none",), others=True, optional=True, subject="religion"),
+    "note": Text(optional=True, subject="religion"),
+    "age": Number(optional=True, subject="religion"),
+    "audience": Category(values=("me", "everybody")),
+}
+PLACES = ("a Quaker meeting house", "Sufi evening", "Bahai garden", "the park")
+
+
+def about(**given: Any) -> dict[str, Any]:
+    given = {"audience": "me", **given}
+    words = {name: np.array([given.get(name)], dtype=object) for name in ABOUT if name != "age"}
+    return {**words, "age": np.array([given.get("age", np.nan)])}
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "status"),
+    [
+        ({}, 0, DECLINED),
+        ({"faith": "zen"}, 0, DECLINED),
+        ({}, 1, ANSWERED),
+        ({"says": "sufi"}, 1, DECLINED),
+        ({"says": "Sufi  Evening!"}, 1, DECLINED),
+        ({"says": "sufi dancing evening"}, 1, ANSWERED),
+        ({"says": "..."}, 1, ANSWERED),
+        ({"note": "BAHAI"}, 2, DECLINED),
+        ({"note": "BAHAI"}, 1, ANSWERED),
+        ({"note": "garden park"}, 2, ANSWERED),
+        ({"says": "sufi", "note": "bahai"}, 3, ANSWERED),
+    ],
+)
+def test_what_an_input_is_about_is_private_by_its_class(given, place, status):
+    """S36: no value is repeated by name: those that a category lists are words of its subject, and
+    others are so for who sent them."""
+    contract = contract_of(
+        Label(classes=PLACES), ABOUT, private=Private(subjects={"religion": ()}), share=SHARE
+    )
+    case = judged(contract, [place], about(**given))
+    assert case.statuses.tolist() == [status]
+    if status == DECLINED:
+        assert case.reasons[0] == "private: the answer names religion"
+
+
+def test_options_that_name_what_was_sent_are_left_out():
+    """S24 S36: row by row."""
+    contract = contract_of(
+        Probability(classes=PLACES), ABOUT, share=SHARE,
+        private=Private(subjects={"religion": ()}),
+        confidence=Confidence(at_least=0.9, otherwise="options 4"),
+    )  # fmt: skip
+    case = judged(contract, [[0.2, 0.3, 0.3, 0.2]], about(says="sufi"))
+    assert case.statuses.tolist() == [OPTIONS]
+    assert [each.answer for each in case.shown[0].options] == ["Bahai garden", "the park"]
+    assert case.words[0] == "It could be one of these."
+    case = judged(contract, [[0.2, 0.3, 0.3, 0.2]], about())
+    assert len(case.shown[0].options) == 3
+
+
+@pytest.mark.parametrize(
+    ("audience", "given", "status"),
+    [
+        ("me", {"note": "dear"}, ANSWERED),
+        ("everybody", {}, ANSWERED),
+        ("everybody", {"note": "dear"}, DECLINED),
+        ("everybody", {"age": 34.0}, DECLINED),
+        ("everybody", {"other": "I went to the mosque"}, DECLINED),
+        ("everybody", {"other": "see E11.9"}, DECLINED),
+        ("everybody", {"other": "I went home"}, ANSWERED),
+        ("me", {"other": "I went to the mosque"}, ANSWERED),
+    ],
+)
+def test_nothing_that_a_private_subject_went_into_is_shared(audience, given, status):
+    """S35 S36: by the class of a field, and by what a text says."""
+    private = Private(subjects={"religion": ("mosque", Pattern(pattern=r"[a-z][0-9]{2}\.[0-9]"))})
+    contract = contract_of(
+        Label(classes=PLACES), {**ABOUT, "other": Text(optional=True)}, private=private, share=SHARE
+    )
+    other = {"other": np.array([given.pop("other", None)], dtype=object)}
+    case = judged(contract, [3], {**about(audience=audience, **given), **other})
+    assert case.statuses.tolist() == [status]
+    if status == DECLINED:
+        assert "shared with" in case.reasons[0]
+        assert case.words[0] == "Something private went into this, so it is not passed on."
+
+
+def test_words_that_a_template_makes_name_nothing_private():
+    """S33 S36: what is put together of two harmless parts is looked at as a whole."""
+    private = Private(subjects={"health": (Pattern(pattern=r"type [12]\b"),)})
+    contract = contract_of(
+        Probability(classes=("2", "no type")), private=private,
+        words=Words(asked="Is it type {answer}?"), confidence=Confidence(at_least=0.99, otherwise="ask"),
+    )  # fmt: skip
+    case = judged(contract, [[0.9, 0.1], [0.1, 0.9]])
+    assert case.statuses.tolist() == [ASKED, ASKED]
+    assert case.words == {0: "Is this right?", 1: "Is it type no type?"}
+
+
+def test_a_reason_that_names_what_is_private_is_kept_and_not_told():
+    """S36: whoever may read the record reads it; who asked does not."""
+    rule = Rule(must='answer != "a walk" or x > 5', otherwise="No.")
+    private = Private(subjects={"health": ("walk",)})
+    contract = contract_of(
+        Label(classes=CODES),
+        private=private,
+        rules=(rule,),
+        fallback=(FallbackWords(say="Sorry."),),
+    )
+    case = judged(contract, [0])
+    assert "a walk" in case.reasons[0]
+    assert case.unsaid == {0}
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_text_that_a_pattern_matches_is_ever_told(data):
+    """S36: answers, options, items, words and reasons, whatever the model says and whatever becomes
+    of it; told by another engine, letter by letter."""
+    letters = st.text("ab1", min_size=1, max_size=3)
+    names = data.draw(st.lists(letters.map("x{}".format), min_size=2, max_size=5, unique=True))
+    pattern = data.draw(st.sampled_from(["xa+", "b1", "x[0-9]", "a1|1a", "xb|x1$", "^xa", "x.*a", "it xb"]))  # fmt: skip
+    private = Private(subjects={"s": (Pattern(pattern=pattern),)})
+    ranking = data.draw(st.booleans())
+    judge: dict[str, Any] = {
+        "private": private,
+        "rules": ("x < 0.5",),
+        "fallback": (FallbackAnswer(answer=(names[0],) if ranking else names[0]), FallbackWords(say="No.")),
+        "words": data.draw(st.sampled_from([Words(), Words(asked="Is it {answer}?", options="{options}?", fallback="it {answer}")])),
+    }  # fmt: skip
+    if not ranking:
+        otherwise = data.draw(st.sampled_from(["ask", "decline", "options 2", "options 4"]))
+        judge["confidence"] = Confidence(
+            at_least=data.draw(st.floats(0.01, 1)), otherwise=otherwise
+        )
+    output = Ranking(items=tuple(names)) if ranking else Probability(classes=tuple(names))
+    contract = contract_of(output, **judge)
+    raw = data.draw(st.lists(st.lists(st.floats(0.001, 1), min_size=len(names), max_size=len(names)), min_size=1, max_size=4))  # fmt: skip
+    scores = np.array(raw)
+    inputs = {
+        "x": np.array(data.draw(st.lists(st.floats(0, 1), min_size=len(raw), max_size=len(raw))))
+    }
+    case = judged(contract, scores / scores.sum(axis=1, keepdims=True), inputs)
+    other = re.compile(pattern, re.IGNORECASE)
+    for row in range(len(raw)):
+        texts = [case.words.get(row, "")]
+        if row not in case.unsaid:
+            texts.append(case.reasons.get(row, ""))
+        shown = present(contract)(case.output, case.shown)[row]
+        if case.statuses[row] != DECLINED:
+            said = shown.answer if isinstance(shown.answer, list) else [shown.answer or ""]
+            texts += [*said, *(option.answer for option in shown.options)]
+        assert [text for text in texts if other.search(text)] == []

@@ -13,8 +13,16 @@ from mainstay.base.clock import ManualClock
 from mainstay.bundle.model import Manifest
 from mainstay.contract.columns import MATRIX, Column, Columns, rows_of
 from mainstay.contract.document import InvalidContractFile
-from mainstay.contract.load import loads_contract
-from mainstay.contract.model import Category, Contract, Label, Number, NumberOutput, Ranking
+from mainstay.contract.load import check_contract, loads_contract
+from mainstay.contract.model import (
+    Category,
+    Contract,
+    Label,
+    Number,
+    NumberOutput,
+    Probability,
+    Ranking,
+)
 from mainstay.contract.write import write_contract
 from mainstay.judge.breaker import FAILURES_MAX
 from mainstay.judge.compile import compile_flow
@@ -302,3 +310,17 @@ def test_looked_up_values_come_under_a_name_that_an_input_may_have() -> None:
     found = case(of, payments([1, 2]), np.tile(SURE, (2, 1)), context)
     compile_flow(of, Means(clock=ManualClock(), others={KEY: Other(1, by)}))(found)
     assert found.statuses.tolist() == [ANSWERED, DECLINED]
+
+
+def test_what_an_input_is_about_binds_its_model_and_not_the_safeguard() -> None:
+    """S22 S35 S36: a model with sensitive inputs can have a safeguard, whose contract is in order."""
+    sensitive = "sensitivity: personal, subject: money, min: -1000000"
+    of = contract(
+        FRAUD.replace("min: -1000000", sensitive, 1),
+        "{safeguard: {}, share: {when: amount > 5}, private: {subjects: {money: [fraud]}}}",
+    )
+    assert of.inputs["amount"].subject == "money"
+    kinds = offered(of)
+    check_contract(
+        Contract(model="guard", inputs=kinds, output=Probability(classes=("right", "wrong")))
+    )

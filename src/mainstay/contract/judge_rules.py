@@ -12,12 +12,11 @@ from mainstay.contract.holding_rules import hold_faults, rules_faults
 from mainstay.contract.judging import Judge
 from mainstay.contract.people_rules import (
     exposure_faults,
-    private_faults,
     report_faults,
-    share_faults,
     template_faults,
     undo_faults,
 )
+from mainstay.contract.private_rules import private_faults, share_faults
 from mainstay.contract.release_rules import Known
 from mainstay.contract.safeguard_rules import safeguard_faults
 from mainstay.contract.shape import Fault
@@ -42,8 +41,7 @@ def judge_faults(judge: Judge, known: Known) -> Iterator[Fault]:
         yield from exposure_faults(judge.exposure, known)
     yield from report_faults(judge.report)
     yield from template_faults(judge)
-    if judge.private is not None:
-        yield from private_faults(judge.private, known)
-    yield from share_faults(judge.share, known)
+    yield from private_faults(judge, known)
+    yield from share_faults(judge, known)
     if judge.undo is not None:
         yield from undo_faults(judge.undo)

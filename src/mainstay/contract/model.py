@@ -31,6 +31,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether an answer it went into may be shared on somebody's behalf: yes, once a person said
     so, or not at all; see `judge.share`."""
 
+    subject: str = ""
+    """What it is about, such as `health`. Where that is a subject of `judge.private`, no answer
+    names its value, nothing that it went into is shared, and nothing is told of its values."""
 
 class Number(Kind, frozen=True, kw_only=True, tag="number"):
     """A finite 64-bit float."""
@@ -442,6 +445,17 @@ def kinds_from_models(contract: Contract) -> dict[str, Input]:
 def columns_of(inputs: Mapping[str, Input], context: Mapping[str, Context]) -> dict[str, Input]:
     """Every column that there is for a row, by its name: `amount`, `account.age_days`."""
     kinds = dict(inputs)
+def named_by(output: Output) -> tuple[str, ...]:
+    """Everything that an answer of such a model can name."""
+    match output:
+        case Probability() | Label():
+            return output.classes
+        case Ranking():
+            return output.items
+        case _:
+            return ()
+
+
     for name, source in context.items():
         if isinstance(source, FromRequest):
             kinds[name] = source.value

@@ -55,17 +55,28 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """With an answer that is not the model's own, such as `Usually it is {answer}.`"""
 
 
+class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Text that is written in a certain way, such as `{pattern: "icd-?10"}`."""
+
+    pattern: str
+    """A regular expression as RE2 takes it, so without look-around and back-references; upper and
+    lower case make no difference."""
+
+
 class Private(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model may not speak about. An answer that names it is declined; options and items
-    that name it are left out."""
+    that name it are left out, as are words of whoever speaks."""
 
-    subjects: dict[str, tuple[str, ...]]
-    """Subject to its words and phrases, such as `health: [diabetes, heart attack, pregnan*]`."""
+    subjects: dict[str, tuple[str | Pattern, ...]]
+    """Subject to what names it: words and phrases, such as `health: [diabetes, heart attack,
+    pregnan*]`, patterns, such as `{pattern: 'icd-?10'}`, and the values of every input that says
+    `subject: health`, where the list may be empty."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is looked at before an answer is shared on a person's behalf: it is asked about where
-    an input with `sensitivity: personal` has a value, and declined where a private one has."""
+    an input with `sensitivity: personal` has a value, and declined where a private one has, one
+    with a subject of `judge.private`, or a text that names such a subject."""
 
     when: str
     """An expression that says which answers would be shared, such as `audience == "everybody"`."""

@@ -8,31 +8,26 @@ from collections.abc import Iterator
 from typing import Final
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.base.limits import SUBJECT_PHRASES_MAX, WORDS_MAX_CHARACTERS
+from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.contract.expressions.compile import InvalidExpression, compile_expression
 from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Boolean,
     Category,
     Integer,
-    Label,
-    Probability,
-    Ranking,
     Text,
     columns_of,
 )
-from mainstay.contract.people import Exposure, Private, Report, Share, Undo
+from mainstay.contract.people import Exposure, Report, Undo
 from mainstay.contract.quotas import QUOTA_EXPECTED, quota
 from mainstay.contract.release_rules import Known, unit_faults
 from mainstay.contract.shape import Fault
-from mainstay.contract.subjects import Subjects, words_of
 from mainstay.contract.times import duration_ns
 from mainstay.contract.words import Setting
 
 _SECOND_NS: Final = 1_000_000_000
 _PERIOD_MAX_NS: Final = 366 * 86_400 * _SECOND_NS
 BUDGETS: Final = ("errors", "prompts", "answers")
-_PHRASE_WORDS_MAX: Final = 8
 _BRACES: Final = re.compile(r"\{[^{}]*\}?|\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
@@ -126,56 +121,3 @@ def template_faults(judge: Judge) -> Iterator[Fault]:
                 yield Fault(at, words)
     if judge.words.fallback and not judge.fallback:
         yield Fault(("judge", "words", "fallback"), "has no effect without `fallback`")
-
-
-def private_faults(private: Private, known: Known) -> Iterator[Fault]:
-    """What makes no sense in what may not be spoken about."""
-    at: Setting = ("judge", "private", "subjects")
-    if not private.subjects:
-        yield Fault(at, "names no subject; write one such as health: [diabetes, heart attack]")
-    total = sum(map(len, private.subjects.values()))
-    if total > SUBJECT_PHRASES_MAX:
-        words = f"has {total} words and phrases; at most {SUBJECT_PHRASES_MAX} are looked for"
-        yield Fault(at, words)
-    for subject, phrases in private.subjects.items():
-        if not phrases:
-            yield Fault((*at, subject), "needs words, such as [diabetes, heart attack]")
-        for place, phrase in enumerate(phrases):
-            yield from _phrase_faults(phrase, (*at, subject, place))
-    if known.output is None:
-        return
-    if not isinstance(known.output, (Probability, Label, Ranking)):
-        kind = known.output.__struct_config__.tag
-        words = f"answers of type {kind} name nothing, so this does nothing"
-        yield Fault(("judge", "private"), words)
-        return
-    names = known.output.items if isinstance(known.output, Ranking) else known.output.classes
-    subjects = Subjects(private.subjects)
-    if private.subjects and not any(subjects.named_in(name) for name in names):
-        yield Fault(at, "has no effect: no answer of this model names one of these")
-
-
-def _phrase_faults(phrase: str, at: Setting) -> Iterator[Fault]:
-    words = words_of(phrase)
-    if not 1 <= len(words) <= _PHRASE_WORDS_MAX or len(phrase) > WORDS_MAX_CHARACTERS:
-        yield Fault(at, f"must be 1 to {_PHRASE_WORDS_MAX} words, got {phrase[:40]!r}")
-    elif "*" in phrase and (len(words) > 1 or phrase.count("*") > 1 or not phrase.endswith("*")):
-        yield Fault(at, "may have a * only at the end of one word, such as pregnan*")
-
-
-def share_faults(share: Share | None, known: Known) -> Iterator[Fault]:
-    """What makes no sense in what is looked at before sharing."""
-    if not known.whole:
-        return
-    kinds = columns_of(known.inputs, known.context)
-    sensitive = [name for name, kind in kinds.items() if kind.sensitivity != "public"]
-    if share is not None:
-        yield from condition_faults(share.when, ("judge", "share", "when"), known)
-        if not sensitive:
-            words = "does nothing: no input says `sensitivity: personal` or `sensitivity: private`"
-            yield Fault(("judge", "share"), words)
-        return
-    for name in sensitive:
-        if name in known.inputs:
-            words = "has no effect without `judge.share`, which says what is shared"
-            yield Fault(("inputs", name, "sensitivity"), words)

@@ -42,7 +42,7 @@ from mainstay.contract.model import (
     Source,
     ThresholdRule,
 )
-from mainstay.contract.people import Exposure, Private, Report, Share, Undo, Words
+from mainstay.contract.people import Exposure, Pattern, Private, Report, Share, Undo, Words
 from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Transform
 from mainstay.contract.safeguards import Safeguard
@@ -88,6 +88,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("share", "Part of `judge`.", (Share,)),
     ("words", "Part of `judge`.", (Words,)),
     ("undo", "Part of `judge`.", (Undo,)),
+    ("pattern", "Part of `private`: a text alone is a word or a phrase.", (Pattern,)),
     ("serve", "", (Serve,)),
     ("assets", "", (Assets,)),
     ("gate", "", (Gate,)),

@@ -62,6 +62,8 @@ class Known(NamedTuple):
     context: Mapping[str, Context] = {}
     whole: bool = True
     """Whether all inputs and context could be read."""
+    notes: str = ""
+    """What people are told that changed."""
 
 
 def assets_faults(assets: Assets, known: Known) -> Iterator[Fault]:

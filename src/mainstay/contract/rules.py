@@ -140,7 +140,8 @@ def _judge_faults(draft: Draft, known: Known) -> Iterator[Fault]:
     if judge is None and ("judge",) not in draft.written:
         judge = Judge()
     if judge is not None:
-        yield from judge_faults(judge, known)
+        release = draft.release or Release()
+        yield from judge_faults(judge, known._replace(notes=release.notes))
 
 
 def rule_faults(draft: Draft) -> Iterator[Fault]:

@@ -128,7 +128,7 @@ _EXAMPLES: Final = {
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "watch.usage": "{hour_vs_yesterday: 30 %, day_vs_last_week: 15 %}",
     "judge.undo": "{within: 24h}",
-    "judge.private": "{subjects: {health: [diabetes, heart attack]}}",
+    "judge.private": "{subjects: {health: [diabetes, heart attack, {pattern: icd-?10}]}}",
     "judge.share": "{when: audience == 'everybody'}",
     "renew.train": "fraud:train",
     "metric": "accuracy",

@@ -18,7 +18,7 @@ from mainstay.judge.fallback import FallbackStage
 from mainstay.judge.flow import Flow, SenseStage
 from mainstay.judge.hold import HoldStage
 from mainstay.judge.model import Means, Other, Stage
-from mainstay.judge.privacy import PrivateStage, ShareStage
+from mainstay.judge.privacy import DiscreetStage, PrivateStage, ShareStage
 from mainstay.judge.rules import RulesStage
 from mainstay.judge.safeguard import SafeguardStage, made_for_another, unfit_guard
 from mainstay.judge.standby import Standby
@@ -115,4 +115,6 @@ def _last(contract: Contract, means: Means) -> list[Stage]:
         stages.append(ExposureStage(contract, contract.judge.exposure, means))
     if contract.judge.words != Words():
         stages.append(WordingStage(contract, contract.judge.words))
+    if contract.judge.private is not None:
+        stages.append(DiscreetStage(contract, contract.judge.private))
     return stages

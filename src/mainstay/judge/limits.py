@@ -1,7 +1,8 @@
 """What a version can and cannot do, for the people it answers: where it has little to go by.
 
 Made from what was learned when the version was packed. Promises plain words without the language
-of statistics; figures stand beside them for whoever wants them. Says so where nothing is known.
+of statistics; figures stand beside them for whoever wants them. Says so where nothing is known, and
+nothing of values that are, or name, what `judge.private` does not let be spoken of.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from mainstay.contract.model import (
     Number,
     NumberOutput,
 )
+from mainstay.contract.subjects import subjects_of
 
 FEW_ROWS: Final = 30
 _LISTED_MAX: Final = 8
@@ -80,10 +82,13 @@ def limits_of(manifest: Manifest, number: int) -> Limits:
     """The limits of one version."""
     contract = manifest.contract
     judgement = manifest.judgement or Judgement()
+    told = _Told(contract)
     evidence = judgement.evidence or Evidence(rows=0, labelled=0)
+    inputs = tuple(each for each in evidence.inputs if told.input(each.input))
+    evidence = msgspec.structs.replace(evidence, inputs=inputs)
     known = judgement.after or judgement.before
-    little = tuple(_little(contract, evidence))
-    weak = tuple(_weak(contract, evidence))
+    little = tuple(_little(contract, evidence, told))
+    weak = tuple(_weak(contract, evidence, told))
     assets = contract.assets
     return Limits(
         model=manifest.model,
@@ -104,6 +109,24 @@ def limits_of(manifest: Manifest, number: int) -> Limits:
         little_evidence=little,
         more_often_wrong=weak,
     )
+
+
+class _Told:
+    """What may be told of inputs and their values."""
+
+    def __init__(self, contract: Contract) -> None:
+        private = contract.judge.private
+        self._inputs = contract.inputs
+        self._about = () if private is None else tuple(private.subjects)
+        self._subjects = None if private is None else subjects_of(private, contract.inputs)
+
+    def input(self, name: str) -> bool:
+        """Whether an input may be named, with values."""
+        return self._inputs[name].subject not in self._about and self.value(name)
+
+    def value(self, text: str | None) -> bool:
+        """Whether a value may be named."""
+        return text is None or self._subjects is None or self._subjects.named_in(text) is None
 
 
 def _words(
@@ -153,14 +176,14 @@ def _sure_words(judgement: Judgement) -> Iterator[str]:
     )
 
 
-def _little(contract: Contract, evidence: Evidence) -> Iterator[Little]:
+def _little(contract: Contract, evidence: Evidence, told: _Told) -> Iterator[Little]:
     for each in evidence.inputs:
         kind = contract.inputs[each.input]
         match kind:
             case Number() | Integer():
                 yield from _little_numbers(each, kind)
             case Category() | Boolean():
-                yield from _little_values(each, kind)
+                yield from _little_values(each, kind, told)
             case _:
                 pass
 
@@ -183,14 +206,14 @@ def _little_numbers(each: InputEvidence, kind: Number | Integer) -> Iterator[Lit
     )
 
 
-def _little_values(each: InputEvidence, kind: Input) -> Iterator[Little]:
+def _little_values(each: InputEvidence, kind: Input, told: _Told) -> Iterator[Little]:
     seen = {part.value: part.rows for part in each.parts if part.value is not None}
     allowed = ("false", "true")
     if isinstance(kind, Category):
         allowed = kind.values
-    few = {value: rows for value, rows in seen.items() if rows < FEW_ROWS}
+    few = {v: rows for v, rows in seen.items() if rows < FEW_ROWS and told.value(v)}
     whole = len(each.parts) < PARTS_MAX  # where as many were counted as can be, others may exist
-    never = tuple(value for value in allowed if value not in seen) if whole else ()
+    never = tuple(v for v in allowed if v not in seen and told.value(v)) if whole else ()
     if not few and not never:
         return
     named = [*never, *few]
@@ -203,12 +226,12 @@ def _little_values(each: InputEvidence, kind: Input) -> Iterator[Little]:
     )
 
 
-def _weak(contract: Contract, evidence: Evidence) -> Iterator[Weak]:
+def _weak(contract: Contract, evidence: Evidence, told: _Told) -> Iterator[Weak]:
     found = [
         (each, part)
         for each in evidence.inputs
         for part in each.parts
-        if part.worse and part.error is not None
+        if part.worse and part.error is not None and told.value(part.value)
     ]
     found.sort(key=lambda pair: -(pair[1].error or 0.0))
     for each, part in found:

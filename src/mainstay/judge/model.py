@@ -66,6 +66,8 @@ class Case:
     """Rows that are answered otherwise than the output says."""
     words: dict[int, str] = field(default_factory=dict[int, str])
     """Plain words for the person, row by row, where the contract's own are not meant."""
+    unsaid: set[int] = field(default_factory=set[int])
+    """Rows whose recorded reason is not told to who asked."""
     held: dict[int, Holding] = field(default_factory=dict[int, Holding])
     """Rows that wait for a person, and why."""
     told: Column | None = None

@@ -41,7 +41,8 @@ def asked_kinds(contract: Contract) -> dict[str, tuple[str, Input]]:
     for name, kind in columns_of(contract.inputs, contract.context).items():
         shown = name.replace(".", "_")
         if shown not in found:
-            found[shown] = (name, msgspec.structs.replace(kind, from_model=""))
+            plain = {"from_model": "", "sensitivity": "public", "subject": ""}
+            found[shown] = (name, msgspec.structs.replace(kind, **plain))
     return found
 
 

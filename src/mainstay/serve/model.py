@@ -130,6 +130,8 @@ class Run:
     replaced: dict[int, Shown] = field(default_factory=dict[int, Shown])
     """Rows that something else than the model's output answers."""
     words: dict[int, str] = field(default_factory=dict[int, str])
+    unsaid: set[int] = field(default_factory=set[int])
+    """Rows whose recorded reason is not told to who asked."""
     held: dict[int, Holding] = field(default_factory=dict[int, Holding])
     """Rows that wait for a person, and why."""
     told: Column | None = None

@@ -189,6 +189,7 @@ class Pipeline:
             judged=run.judged,
             shown=run.replaced,
             words=run.words,
+            unsaid=run.unsaid,
             held=run.held,
             counts=run.counts,
             levels=run.levels,
@@ -250,7 +251,8 @@ class Pipeline:
         reasons = [""] * run.rows
         for row, reason in run.reasons.items():
             # Why something is held says what it is, which nobody is told yet.
-            reasons[row] = "" if run.statuses[row] == HELD else reason
+            unsaid = run.statuses[row] == HELD or row in run.unsaid
+            reasons[row] = "" if unsaid else reason
         told = run.output if run.told is None else run.told
         model, route, contract = self.contract.model, self.route, self.contract
         answers: list[Answer] = []
