@@ -245,8 +245,10 @@ def of_values(what: str, values: list[Any], strict: bool) -> Any:
         or (what == "**" and ((other < 0 and one == 0) or (other % 1 and one < 0)))
     ):
         raise Divided(what)
-    arithmetic = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.mod, "**": np.power, "min": np.minimum, "max": np.maximum}  # fmt: skip
+    arithmetic = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.mod, "min": np.minimum, "max": np.maximum}  # fmt: skip
     of_one = {"minus": np.negative, "abs": np.abs, "exp": np.exp, "sqrt": np.sqrt, "log": np.log, "round": np.round}  # fmt: skip
+    if what == "**":  # NumPy rounds otherwise where the exponent is a column too
+        return float(np.power(np.array([float(one)]), np.float64(other))[0])
     if what in arithmetic:
         return float(arithmetic[what](np.array([float(one)]), np.array([float(other)]))[0])
     if what in of_one:

@@ -40,7 +40,7 @@ def check(tree: Any, rows: list[dict[str, Any]]) -> bool:
         elif expected is None:
             assert np.isnan(found[place]), (text, row)
         else:
-            assert found[place] == pytest.approx(expected, rel=1e-12), (text, row)
+            assert found[place] == pytest.approx(expected, rel=1e-9), (text, row)
     return True
 
 
