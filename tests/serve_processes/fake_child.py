@@ -45,6 +45,10 @@ def main() -> None:
             body = str(os.getpid()).encode()
             head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
             connection.sendall(head % len(body) + body)
+    if listening is not None:
+        listening.close()
+    while role == "keeper" and (folder / "busy").exists():
+        signal.sigtimedwait([], 0.02)
     with (folder / "life.log").open("a") as log:
         log.write(f"end {role} {os.getpid()}\n")
 

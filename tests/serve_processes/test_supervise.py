@@ -1,13 +1,16 @@
 """The supervisor over real processes: what dies is replaced, what is told to go drains (S5, S6)."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -133,6 +136,26 @@ def test_a_stop_drains_workers_before_the_keeper(start, tmp_path):
             if line.startswith("end")]  # fmt: skip
     assert ends == ["worker", "worker", "keeper"]
     assert not (tmp_path / "supervisor.json").exists()
+
+
+def test_nobody_waits_at_a_door_that_nobody_will_open(start, tmp_path):
+    """S6: while the keeper still has something to end, callers are refused at once."""
+    (tmp_path / "busy").touch()
+    supervised = start(grace=600)
+    supervised.pids("keeper")
+    (worker,) = supervised.pids("worker")
+    address = urlsplit(supervised.url())
+    supervised.process.send_signal(signal.SIGTERM)
+    until(lambda: f"end worker {worker}" in (tmp_path / "life.log").read_text(), what="its end")
+
+    def refused() -> bool:
+        with socket.socket() as caller:
+            return caller.connect_ex((str(address.hostname), address.port)) == errno.ECONNREFUSED
+
+    until(refused, what="a caller to be refused")
+    assert "end keeper" not in (tmp_path / "life.log").read_text()
+    (tmp_path / "busy").unlink()
+    assert supervised.process.wait(60) == 0
 
 
 def test_a_worker_that_does_not_drain_is_ended(start, tmp_path):

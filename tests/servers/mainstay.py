@@ -137,7 +137,7 @@ class RunningServer:
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request; the body and the answer are JSON."""
         place = urlsplit(self.url)
-        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = connection.getresponse()

@@ -7,8 +7,9 @@ time, a new one ready before an old one drains; and that no child outlives it. M
 anything of the request path, so that it starts at once and has next to nothing to go wrong.
 
 Workers share the socket, which this process holds open: connections that arrive while a worker is
-being replaced wait in its queue and are never refused. Slots 0 … n name the workers' files; one
-slot is spare, so that two processes never share a name while one replaces the other.
+being replaced wait in its queue and are never refused; in a stop it lets go of it first. Slots 0 …
+n name the workers' files; one slot is spare, so that two processes never share a name while one
+replaces the other.
 """
 
 import os
@@ -391,6 +392,8 @@ class Supervisor:
     def _begin_stop(self) -> None:
         self._stopping = True
         self._say("Stopping: answering what is in flight, then ending. Again to stop now.")
+        # Who comes after the last worker has gone is refused, and does not wait for the keeper.
+        self._socket.close()
         for worker in list(self._workers):
             if worker.process is None:
                 self._workers.remove(worker)
