@@ -56,7 +56,7 @@ def served(request: pytest.FixtureRequest) -> Served:
         server = request.getfixturevalue("running_server")
         url, model = server.url, server.model
     url = url.rstrip("/")
-    http = urllib3.PoolManager(retries=False, timeout=10)
+    http = urllib3.PoolManager(retries=False, timeout=60)
     metadata = http.request("GET", f"{url}/v2/models/{model}").json()
     names = [tensor["name"] for tensor in metadata["inputs"]]
     rows = np.random.default_rng(7).integers(0, 64, (ROWS, len(names))) / 64

@@ -115,7 +115,7 @@ def decisions(workspace: Workspace) -> int:
 
 def post(server: RunningServer, path: str, body: str | bytes) -> tuple[int, bytes]:
     place = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
     try:
         data = body.encode() if isinstance(body, str) else body
         connection.request("POST", path, data, {"Content-Type": "application/json"})

@@ -39,7 +39,7 @@ def with_keeper(
         task = asyncio.create_task(server.run(stop))
         await listening(folder)
         try:
-            await use(Asker(folder, timeout_seconds=2))
+            await use(Asker(folder, timeout_seconds=60))
         finally:
             stop.set()
             await task
@@ -176,7 +176,7 @@ def with_keeper_over_leftover(folder: Path, use: Callable[[Asker], Awaitable[Non
         stop, server = asyncio.Event(), QuestionServer(folder, decision)
         task = asyncio.create_task(server.run(stop))
         await listening(folder)
-        await use(Asker(folder, timeout_seconds=2))
+        await use(Asker(folder, timeout_seconds=60))
         stop.set()
         await task
 

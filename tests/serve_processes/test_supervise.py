@@ -207,7 +207,7 @@ def test_rolling_replacement_loses_nothing(start, tmp_path):
     def ask() -> None:
         while not stop.is_set():
             try:
-                with urllib.request.urlopen(url, timeout=10) as answer:
+                with urllib.request.urlopen(url, timeout=60) as answer:
                     seen.append(int(answer.read()))
             except OSError as error:
                 failed.append(error)

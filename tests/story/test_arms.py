@@ -146,7 +146,7 @@ def hold_numbers(server: RunningServer) -> None:
         assert server.ask("GET", path)[1]["versions"] == [number]
     assert server.ask("GET", f"/v2/models/{MODEL}")[1]["versions"] == ["1", "2", "3"]
     assert server.ask("POST", f"/v2/models/{MODEL}/versions/4/infer", body)[0] == 404
-    page = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    page = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     page.request("GET", "/metrics")
     counted = page.getresponse().read()
     page.close()
