@@ -19,7 +19,7 @@ from mainstay.base.clock import SystemClock
 from mainstay.base.errors import MainstayError
 from mainstay.contract.reference import contract_reference
 from mainstay.serve.http.status import STATUS
-from mainstay.serve.machine import MachineUse
+from mainstay.serve.machine import GpuUse, MachineUse, NetworkUse, process_use
 from mainstay.serve.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,9 @@ def limits_page() -> str:
     return "\n".join(lines)
 
 
+_CARRIED = ("connections", "connections_refused", "received_bytes", "sent_bytes")
+
+
 def metric_families() -> list[tuple[str, str, str, str]]:
     """Name, type, labels and meaning of every metric, from a page with everything on it."""
     metrics = Metrics(0, 1, SystemClock())
@@ -88,7 +91,8 @@ def metric_families() -> list[tuple[str, str, str, str]]:
     metrics.refused_value("m", "x")
     metrics.defect("x")
     metrics.spool_error()
-    page = metrics.render((), _machine_use()).decode()
+    metrics.carried("http", dict.fromkeys(_CARRIED, 0))
+    page = metrics.render((), _machine_use(), process_use()).decode()
     found: list[tuple[str, str, str, str]] = []
     for family in text_string_to_metric_families(page):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
@@ -98,8 +102,10 @@ def metric_families() -> list[tuple[str, str, str, str]]:
 
 
 def _machine_use() -> MachineUse:
-    fields = inspect.signature(MachineUse).parameters
-    return MachineUse(**dict.fromkeys(fields, 1))
+    figures = set(inspect.signature(MachineUse).parameters) - {"network", "gpus"}
+    network = NetworkUse(**dict.fromkeys(inspect.signature(NetworkUse).parameters, 1))
+    gpu = GpuUse(index=0, name="a", busy_share=0.0, memory_total_bytes=1, memory_used_bytes=1)
+    return MachineUse(**dict.fromkeys(figures, 1), network=network, gpus=(gpu,))
 
 
 def metrics_page() -> str:

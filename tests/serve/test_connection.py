@@ -413,6 +413,26 @@ def test_metrics_count_what_was_answered(tmp_path: Path) -> None:
     serving(tmp_path, story)
 
 
+def test_connections_and_what_they_carried_are_counted(tmp_path: Path) -> None:
+    """M1: network level: every byte of both ways, of connections that are gone as well."""
+
+    async def story(server: Server) -> None:
+        sent = received = 0
+        for _ in range(2):
+            client = await server.connect()
+            request = b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            client.send(request)
+            sent += len(request)
+            received += len(await client.reader.read())
+        carried = server.connections.carried
+        assert carried == {
+            "connections": 2, "connections_refused": 0,
+            "received_bytes": sent, "sent_bytes": received,
+        }  # fmt: skip
+
+    serving(tmp_path, story)
+
+
 def test_what_a_connection_said_before_is_read_once_and_asked_anew(tmp_path: Path) -> None:
     """S15 S37: a head that is the same again is not read again, but who it speaks for is asked
     for with the keys of the moment; and what differs, however little, is another request."""

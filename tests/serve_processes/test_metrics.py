@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from mainstay.base.clock import ManualClock
-from mainstay.serve.machine import machine_use
-from mainstay.serve.metrics import Metrics, traffic_by_model
+from mainstay.serve.machine import GpuUse, machine_use, process_use
+from mainstay.serve.metrics import Metrics
+from mainstay.serve.snapshots import traffic_by_model
 
 
 def page(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -162,8 +163,50 @@ def test_traffic_for_people(metrics, clock):
     assert found.p99_ms == pytest.approx(99, rel=0.13)
 
 
+def test_sizes_of_runs_and_their_processor_time(metrics):
+    """M1 M11: batch sizes in powers of two, processor time by version; plain figures as well."""
+    for rows, processor_ns in ((1, 2_000), (2, 3_000), (3, 4_000), (4, 5_000), (40_000, 0)):
+        metrics.ran("fraud", 3, rows, {"predict": 1}, processor_ns)
+    metrics.ran("fraud", 2, 5, {"predict": 1}, 9_000_000)
+    metrics.answered("fraud", "decide", 200, 1_000_000)
+    text = metrics.render()
+    labels = {"model": "fraud", "version": "3"}
+    counts = {
+        le: value(text, "mainstay_run_rows_bucket", **labels, le=le)
+        for le in ("1.0", "2.0", "4.0", "8.0", "16384.0", "+Inf")
+    }
+    assert list(counts.values()) == [1, 2, 4, 4, 4, 5]
+    assert value(text, "mainstay_run_rows_sum", **labels) == 40_010
+    assert value(text, "mainstay_run_processor_seconds_total", **labels) == pytest.approx(14e-6)
+    found = traffic_by_model([metrics.snapshot()], 0)["fraud"]
+    assert found.rows_per_run == 40_010 / 5
+    assert found.processor_us == pytest.approx(14 / 40_010)
+
+
+def test_connections_and_bytes_are_counted_by_door(metrics, clock):
+    """M1: network level; they go on where the last worker of the slot was, but those open now."""
+    counts = {"connections": 3, "connections_refused": 1, "received_bytes": 900, "sent_bytes": 70}
+    metrics.carried("http", counts)
+    metrics.carried("http", {**counts, "connections": 4})
+    metrics.connections_open = 2
+    after = Metrics(0, 1, clock, metrics.snapshot())
+    after.carried("http", {"connections": 10})
+    text = after.render()
+    assert value(text, "mainstay_connections_total", door="http") == 14
+    assert value(text, "mainstay_connections_refused_total", door="http") == 1
+    assert value(text, "mainstay_received_bytes_total", door="http") == 900
+    assert value(text, "mainstay_sent_bytes_total", door="http") == 70
+    assert value(metrics.render(), "mainstay_connections_open", slot="0") == 2
+    assert value(text, "mainstay_connections_open", slot="0") == 0
+
+
 def test_the_machine_is_on_the_page(metrics, tmp_path):
-    """M1: machine level."""
-    text = metrics.render(machine=machine_use(tmp_path))
+    """M1: machine level, with its network, its graphics processors and the keeper."""
+    gpu = GpuUse(index=1, name="L4", busy_share=0.5, memory_total_bytes=9, memory_used_bytes=None)
+    text = metrics.render(machine=machine_use(tmp_path, (gpu,)), keeper=process_use())
+    assert value(text, "mainstay_machine_connections") >= 0
+    assert value(text, "mainstay_gpu_busy_share", gpu="1", card="L4") == 0.5
+    assert ("mainstay_gpu_memory_used_bytes", (("card", "L4"), ("gpu", "1"))) not in page(text)
+    assert value(text, "mainstay_keeper_resident_bytes") > 0
     assert value(text, "mainstay_machine_processors") >= 1
     assert value(text, "mainstay_machine_disk_free_bytes") > 0

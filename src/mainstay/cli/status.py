@@ -9,16 +9,19 @@ import msgspec
 
 from mainstay.base.errors import MainstayError
 from mainstay.bundle.model import Version
-from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.cli.machine import WorkerUse, show_costs, show_machine, use_of
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import show_rollouts
 from mainstay.release.rollout.model import Record
 from mainstay.serve.held.folder import FolderDesk
+from mainstay.serve.beside import read_beside
 from mainstay.serve.held.settle import still_waiting
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
 from mainstay.serve.metrics import NONE, OTHER, Traffic
 from mainstay.serve.routes.model import Refusal, Route, WorkerState
 from mainstay.serve.supervise import SupervisorReport
+from mainstay.serve.snapshots import Traffic, still_there
 from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.running import Server
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -42,6 +45,7 @@ class Status(msgspec.Struct, kw_only=True):
     traffic: dict[str, Traffic]
     machine: MachineUse
     held: int
+    workers_use: list[WorkerUse]
     """Answers that wait for a person."""
     alerts: int
     """Alerts that are not over."""
@@ -119,7 +123,8 @@ def look(opened: Workspace) -> Status:
         versions=versions,
         pins=pins,
         traffic=dict(server.traffic()),
-        machine=machine_use(opened.places.root),
+        machine=machine_use(opened.places.root, () if beside is None else beside.gpus),
+        workers_use=[use_of(shot) for shot in still_there(shots, opened.clock.now_ns())],
         problems=problems,
     )
 
@@ -162,6 +167,8 @@ def _problems(
             for model, refusals in worker.refused_arms.items()
             for refusal in refusals
         ]
+    beside = read_beside(opened.places.run, opened.clock)
+    shots = [] if report is None else server.snapshots()
         found += [
             f"worker {worker.slot} stopped {model} v{stop.number}: {stop.finding.words}; "
             + ("its fallback answers in its place; " if stop.stands_in else "")
@@ -235,7 +242,7 @@ def _show(output: Output, found: Status) -> None:
     if found.alerts:
         output.say(f"{found.alerts} alert(s) are not over: `mainstay alerts list`")
     show_rollouts(output, found.rollouts, _ago)
-    _show_machine(output, found.machine)
+    show_machine(output, found.machine, found.workers_use)
     for problem in found.problems:
         output.say(f"[bold red]✗[/] {escape(problem)}")
 
@@ -257,20 +264,6 @@ def _route_row(found: Status, route: Route) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _show_machine(output: Output, use: MachineUse) -> None:
-    parts = [f"{use.processors} processors"]
-    if use.load_1m is not None:
-        parts.append(f"load {use.load_1m:.1f}")
-    if use.memory_total_bytes and use.memory_available_bytes is not None:
-        free = f"{use.memory_available_bytes / 2**30:.1f}"
-        parts.append(f"memory {free} of {use.memory_total_bytes / 2**30:.1f} GiB free")
-    if use.disk_total_bytes and use.disk_free_bytes is not None:
-        free = f"{use.disk_free_bytes / 2**30:.1f}"
-        parts.append(f"disk {free} of {use.disk_total_bytes / 2**30:.1f} GiB free")
-    output.say()
-    output.say(f"[dim]{'   '.join(parts)}[/]")
-
-
 def _milliseconds(value: float | None) -> str | None:
     if value is None:
         return None
@@ -283,3 +276,4 @@ def _ago(time_ns: int) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+        show_costs(output, found.traffic)

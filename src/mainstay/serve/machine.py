@@ -16,6 +16,36 @@ _PROC = Path("/proc")
 _KIBIBYTE = 1024
 
 
+class NetworkUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine's network carried since its start, as far as this process may see it: in a
+    container, that of the container."""
+
+    received_bytes: int | None = None
+    """Over all interfaces but the machine's own loop."""
+    sent_bytes: int | None = None
+    connections: int | None = None
+    """TCP connections that are open now."""
+    refused: int | None = None
+    """Connections that found the queue of a listening socket full."""
+    reset: int | None = None
+    """Open connections that ended with a reset."""
+    failed: int | None = None
+    """Connections that could not be made."""
+    sent_segments: int | None = None
+    retransmitted_segments: int | None = None
+
+
+class GpuUse(msgspec.Struct, frozen=True, kw_only=True):
+    """One graphics processor."""
+
+    index: int
+    name: str
+    busy_share: float | None
+    """Of the last moments, 0 to 1."""
+    memory_total_bytes: int | None
+    memory_used_bytes: int | None
+
+
 class MachineUse(msgspec.Struct, frozen=True, kw_only=True):
     """One reading of the machine."""
 
@@ -29,6 +59,9 @@ class MachineUse(msgspec.Struct, frozen=True, kw_only=True):
     memory_available_bytes: int | None
     disk_total_bytes: int | None
     disk_free_bytes: int | None
+    network: NetworkUse = NetworkUse()
+    gpus: tuple[GpuUse, ...] = ()
+    """As the keeper saw them last; none where there are none."""
 
 
 class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +72,9 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
     open_files: int | None
 
 
-def machine_use(folder: Path, proc: Path = _PROC) -> MachineUse:
-    """Read the machine; the disk is the one that holds `folder`."""
+def machine_use(folder: Path, gpus: tuple[GpuUse, ...] = (), proc: Path = _PROC) -> MachineUse:
+    """Read the machine; the disk is the one that holds `folder`. Graphics processors take longer to
+    ask, and are handed in."""
     busy, idle = _processor_seconds(proc)
     memory = _memory(proc)
     disk_total, disk_free = _disk(folder)
@@ -53,6 +87,25 @@ def machine_use(folder: Path, proc: Path = _PROC) -> MachineUse:
         memory_available_bytes=memory.get("MemAvailable"),
         disk_total_bytes=disk_total,
         disk_free_bytes=disk_free,
+        network=network_use(proc),
+        gpus=gpus,
+    )
+
+
+def network_use(proc: Path = _PROC) -> NetworkUse:
+    """Read the network."""
+    received, sent = _interfaces(proc)
+    tcp = _counters(proc / "net" / "snmp", "Tcp:")
+    more = _counters(proc / "net" / "netstat", "TcpExt:")
+    return NetworkUse(
+        received_bytes=received,
+        sent_bytes=sent,
+        connections=tcp.get("CurrEstab"),
+        refused=more.get("ListenOverflows"),
+        reset=tcp.get("EstabResets"),
+        failed=tcp.get("AttemptFails"),
+        sent_segments=tcp.get("OutSegs"),
+        retransmitted_segments=tcp.get("RetransSegs"),
     )
 
 
@@ -99,6 +152,35 @@ def _memory(proc: Path) -> dict[str, int]:
     except (OSError, ValueError):
         return {}
     return found
+
+
+def _interfaces(proc: Path) -> tuple[int | None, int | None]:
+    """Bytes received and sent: the first and the ninth figure behind each interface's name."""
+    received = sent = 0
+    try:
+        for line in (proc / "net" / "dev").read_text().splitlines():
+            name, colon, rest = line.partition(":")
+            if colon and name.strip() != "lo":
+                figures = rest.split()
+                received += int(figures[0])
+                sent += int(figures[8])
+    except (OSError, ValueError, IndexError):
+        return None, None
+    return received, sent
+
+
+def _counters(file: Path, kind: str) -> dict[str, int]:
+    """Two lines that begin with `kind`: the names, and their figures."""
+    try:
+        lines = [
+            line.split()[1:]
+            for line in file.read_text().splitlines()
+            if line.startswith(f"{kind} ")
+        ]
+        names, figures = lines
+        return {name: int(figure) for name, figure in zip(names, figures, strict=True)}
+    except (OSError, ValueError):
+        return {}
 
 
 def _disk(folder: Path) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ end; any worker renders the page from its own counts and the other slots' files.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,25 +18,25 @@ from mainstay.base.clock import Clock
 from mainstay.serve.exposition import (
     Family,
     Sample,
-    gauge,
+    histogram_samples,
+    keeper_families,
     machine_families,
     page,
 )
 from mainstay.serve.machine import MachineUse, ProcessUse, process_use
-from mainstay.serve.rolling import (
-    Rolling,
-    RollingState,
-    last_day,
-    last_hour,
-    last_minute,
-    latency_quantiles,
+from mainstay.serve.rolling import Rolling
+from mainstay.serve.snapshots import (
+    Snapshot,
+    decode_snapshot,
+    level_families,
+    slot_families,
+    sum_families,
+    traffic_families,
 )
 
 OTHER = "(other)"
 NONE = "(none)"
 """Requests that are about no model, such as health checks."""
-SNAPSHOT_FRESH_SECONDS = 10
-"""The gauges of a slot whose file is older than this belong to a worker that is gone."""
 
 _WORDS_MAX = 1000
 _MODELS_MAX = 1000
@@ -46,11 +46,18 @@ _BOUNDS_NS = tuple(
     round(milliseconds * 1e6)
     for milliseconds in (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 )
+_RUN_ROWS_DOUBLED = 14
+"""Batch sizes are counted up to 1, 2, 4, … and this power of two."""
 _ABOUT = {
     "requests": "Requests answered.",
     "runs": "Model runs; one run answers several rows.",
     "rows": "Rows a model answered.",
     "step_seconds": "Time spent in each step of a run.",
+    "run_processor_seconds": "Processor time of the runs of a version.",
+    "connections": "Connections that were accepted.",
+    "connections_refused": "Connections beyond what a worker can keep.",
+    "received_bytes": "Bytes that callers sent.",
+    "sent_bytes": "Bytes that callers were sent.",
     "withheld": "Answers not shown as the model gave them, by the check that took them back.",
     "fallback": "Rows that a step of the fallback chain answered, passed on, or had words for.",
     "fallback_troubles": "Runs in which a fallback step was missing, paused, slow, or failed.",
@@ -73,6 +80,11 @@ _LABELS = {
     "runs": ("model", "version"),
     "rows": ("model", "version"),
     "step_seconds": ("model", "version", "step"),
+    "run_processor_seconds": ("model", "version"),
+    "connections": ("door",),
+    "connections_refused": ("door",),
+    "received_bytes": ("door",),
+    "sent_bytes": ("door",),
     "withheld": ("model", "version", "status", "why"),
     "fallback": ("model", "version", "step", "outcome"),
     "fallback_troubles": ("model", "version", "step", "trouble"),
@@ -105,37 +117,6 @@ _LEVELS = {
 }
 
 
-class Snapshot(msgspec.Struct, kw_only=True):
-    """Everything one slot counted."""
-
-    slot: int
-    pid: int
-    time_ns: int
-    families: list[Family] = []
-    traffic: dict[str, RollingState] = {}
-    loaded: dict[str, int] = {}
-    in_flight: int = 0
-    waiting_rows: int = 0
-    processor_seconds: float = 0.0
-    resident_bytes: int = 0
-    last_defect: str = ""
-    levels: list[Sample] = []
-    """What judgement says of how things are now."""
-
-
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's requests, for people."""
-
-    last_minute: int
-    last_hour: int
-    last_day: int
-    share_succeeded: float | None
-    """Of the last hour."""
-    p50_ms: float | None
-    p99_ms: float | None
-    """Of the last hour."""
-
-
 class _Answered:
     """What was answered to one kind of request: plain numbers, so that counting costs little."""
 
@@ -152,11 +133,13 @@ class _Answered:
 class _Ran:
     """What one version ran."""
 
-    __slots__ = ("rows", "runs", "steps_ns")
+    __slots__ = ("processor_ns", "rows", "runs", "sizes", "steps_ns")
 
     def __init__(self) -> None:
         self.runs = 0
         self.rows = 0
+        self.processor_ns = 0
+        self.sizes = [0] * (_RUN_ROWS_DOUBLED + 2)
         self.steps_ns: dict[str, int] = {}
 
 
@@ -167,8 +150,10 @@ class Metrics:
         self.slot = slot
         self.in_flight = 0
         self.waiting_rows = 0
+        self.connections_open = 0
         self._pid = pid
         self._clock = clock
+        self._born_ns = clock.now_ns()
         self._base = decode_snapshot(base)
         self._last_defect = self._base.last_defect if self._base else ""
         self._models: set[str] = set()
@@ -216,13 +201,22 @@ class Metrics:
         found.buckets[bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
         found.rolling(self._clock.now_ns() // 1_000_000_000, found.succeeded, elapsed_ns)
 
-    def ran(self, model: str, number: int, rows: int, steps_ns: Mapping[str, int]) -> None:
+    def ran(
+        self,
+        model: str,
+        number: int,
+        rows: int,
+        steps_ns: Mapping[str, int],
+        processor_ns: int = 0,
+    ) -> None:
         """A model ran once, for some rows; `steps_ns` names where the time went."""
         found = self._ran.get((model, number))
         if found is None:
             found = self._new_ran(model, number)
         found.runs += 1
         found.rows += rows
+        found.processor_ns += processor_ns
+        found.sizes[min((rows - 1).bit_length(), _RUN_ROWS_DOUBLED + 1)] += 1
         steps = found.steps_ns
         for step, elapsed_ns in steps_ns.items():
             if step in steps:
@@ -265,6 +259,11 @@ class Metrics:
         """An error that nobody foresaw failed a request; the newest one's words are kept."""
         self._count(1, "defects")
         self._last_defect = words[:_WORDS_MAX]
+
+    def carried(self, door: str, counts: Mapping[str, int]) -> None:
+        """What a door's connections were and carried since the start."""
+        for name, count in counts.items():
+            self._counts[name, door] = count
 
     def tally_forgotten(self, keys: int) -> None:
         """What is counted across requests had no room for so many keys since the start."""
@@ -320,27 +319,31 @@ class Metrics:
         for (model, number), ran in self._ran.items():
             add(ran.runs, "runs", model, str(number))
             add(ran.rows, "rows", model, str(number))
+            add(ran.processor_ns / 1e9, "run_processor_seconds", model, str(number))
             for step, nanoseconds in ran.steps_ns.items():
                 add(nanoseconds / 1e9, "step_seconds", model, str(number), step)
         for key, count in self._counts.items():
             add(count, *key)
-        return [*found.values(), self._histogram()]
+        return [*found.values(), self._latencies(), self._run_rows()]
 
-    def _histogram(self) -> Family:
+    def _latencies(self) -> Family:
         about = "From the first byte of a request to its answer."
         family = Family("mainstay_request_seconds", "histogram", about, [])
+        bounds = [repr(bound / 1e9) for bound in _BOUNDS_NS]
         for (model, door, _), answered in self._answered.items():
             labels = {"model": model, "door": door}
-            cumulative = 0
-            bounds = [*(repr(bound / 1e9) for bound in _BOUNDS_NS), "+Inf"]
-            for bound, count in zip(bounds, answered.buckets, strict=True):
-                cumulative += count
-                family.samples.append(
-                    Sample(f"{family.name}_bucket", {**labels, "le": bound}, cumulative)
-                )
             seconds = answered.nanoseconds / 1e9
-            family.samples.append(Sample(f"{family.name}_count", labels, answered.requests))
-            family.samples.append(Sample(f"{family.name}_sum", labels, seconds))
+            family.samples += histogram_samples(
+                family.name, labels, bounds, answered.buckets, seconds
+            )
+        return family
+
+    def _run_rows(self) -> Family:
+        family = Family("mainstay_run_rows", "histogram", "Rows of a model run.", [])
+        bounds = [repr(float(2**power)) for power in range(_RUN_ROWS_DOUBLED + 1)]
+        for (model, number), ran in self._ran.items():
+            labels = {"model": model, "version": str(number)}
+            family.samples += histogram_samples(family.name, labels, bounds, ran.sizes, ran.rows)
         return family
 
     # What is shown ----------------------------------------------------------------------------
@@ -355,11 +358,13 @@ class Metrics:
             slot=self.slot,
             pid=self._pid,
             time_ns=self._clock.now_ns(),
-            families=_sum_families([self._families(), self._base.families if self._base else []]),
+            families=sum_families([self._families(), self._base.families if self._base else []]),
             traffic={model: rolling.state() for model, rolling in self._rolling.items()},
             loaded=dict(self._loaded),
+            born_ns=self._born_ns,
             in_flight=self.in_flight,
             waiting_rows=self.waiting_rows,
+            connections_open=self.connections_open,
             processor_seconds=use.processor_seconds,
             resident_bytes=use.resident_bytes or 0,
             last_defect=self._last_defect,
@@ -369,10 +374,14 @@ class Metrics:
             ],
         )
 
-    def render(self, others: Iterable[bytes] = (), machine: MachineUse | None = None) -> bytes:
+    def render(
+        self,
+        others: Iterable[bytes] = (),
+        machine: MachineUse | None = None,
+        keeper: ProcessUse | None = None,
+    ) -> bytes:
         """The Prometheus page over all slots; `others` are the files of the other slots (a file
         of this slot among them is passed over)."""
-        now_ns = self._clock.now_ns()
         snapshots = [self._snapshot()]
         seen = {self.slot}
         for data in others:
@@ -380,118 +389,22 @@ class Metrics:
             if other is not None and other.slot not in seen:
                 seen.add(other.slot)
                 snapshots.append(other)
-        families = _sum_families([snapshot.families for snapshot in snapshots])
-        families += _traffic_families(snapshots, now_ns // 1_000_000_000)
-        families += _slot_families(snapshots, now_ns)
-        if machine is not None:
-            families += machine_families(machine)
-        return page(families)
+        return page(families_of(snapshots, machine, keeper, self._clock.now_ns()))
 
 
-def decode_snapshot(data: bytes | None) -> Snapshot | None:
-    """A slot's file, or nothing when it is not one: a torn file must not stop a worker."""
-    if not data:
-        return None
-    try:
-        return msgspec.json.decode(data, type=Snapshot)
-    except msgspec.MsgspecError:
-        return None
-
-
-def traffic_by_model(files: Iterable[bytes], now_ns: int) -> dict[str, Traffic]:
-    """What the slots' files say about each model's recent requests."""
-    snapshots = [found for data in files if (found := decode_snapshot(data)) is not None]
-    models = sorted({model for snapshot in snapshots for model in snapshot.traffic})
-    return {model: _traffic(_states(snapshots, model), now_ns) for model in models}
-
-
-def _states(snapshots: Iterable[Snapshot], model: str) -> list[RollingState]:
-    return [found for shot in snapshots if (found := shot.traffic.get(model)) is not None]
-
-
-def _traffic(states: Sequence[RollingState], now_ns: int) -> Traffic:
-    second = now_ns // 1_000_000_000
-    p50, p99 = latency_quantiles(states, second, (0.5, 0.99))
-    hour = last_hour(states, second)
-    return Traffic(
-        last_minute=last_minute(states, second).requests,
-        last_hour=hour.requests,
-        last_day=last_day(states, second).requests,
-        share_succeeded=hour.share_succeeded,
-        p50_ms=None if p50 is None else p50 / 1e6,
-        p99_ms=None if p99 is None else p99 / 1e6,
+def families_of(
+    snapshots: Sequence[Snapshot],
+    machine: MachineUse | None,
+    keeper: ProcessUse | None,
+    now_ns: int,
+) -> list[Family]:
+    """Everything that is known of all slots together."""
+    families = sum_families([snapshot.families for snapshot in snapshots])
+    families += traffic_families(snapshots, now_ns // 1_000_000_000)
+    families += slot_families(snapshots, now_ns)
+    families += level_families(
+        snapshots, {name: about for name, (about, _) in _LEVELS.items()}, now_ns
     )
-
-
-def _sum_families(groups: Iterable[Sequence[Family]]) -> list[Family]:
-    """Add counters and histograms line by line."""
-    merged: dict[str, Family] = {}
-    lines: dict[tuple[str, tuple[tuple[str, str], ...]], Sample] = {}
-    for families in groups:
-        for family in families:
-            kept = merged.setdefault(
-                family.name, Family(family.name, family.kind, family.about, [])
-            )
-            for sample in family.samples:
-                key = (sample.name, tuple(sorted(sample.labels.items())))
-                line = lines.get(key)
-                if line is None:
-                    lines[key] = line = Sample(sample.name, sample.labels, 0.0)
-                    kept.samples.append(line)
-                line.value += sample.value
-    return list(merged.values())
-
-
-def _traffic_families(snapshots: Sequence[Snapshot], second: int) -> list[Family]:
-    counts: list[tuple[dict[str, str], float | None]] = []
-    shares: list[tuple[dict[str, str], float | None]] = []
-    for model in sorted({name for snapshot in snapshots for name in snapshot.traffic}):
-        states = _states(snapshots, model)
-        for name, window in (
-            ("minute", last_minute(states, second)),
-            ("hour", last_hour(states, second)),
-            ("day", last_day(states, second)),
-        ):
-            labels = {"model": model, "window": name}
-            counts.append((labels, window.requests))
-            shares.append((labels, window.share_succeeded))
-    return [
-        gauge("requests_last", "Requests in the last minute, hour and day.", counts),
-        gauge("requests_last_2xx_share", "Share of them answered with 2xx.", shares),
-    ]
-
-
-def _slot_families(snapshots: Sequence[Snapshot], now_ns: int) -> list[Family]:
-    alive = [
-        shot for shot in snapshots if now_ns - shot.time_ns < SNAPSHOT_FRESH_SECONDS * 1_000_000_000
-    ]
-
-    def by_slot(name: str, about: str, value: Callable[[Snapshot], float]) -> Family:
-        return gauge(name, about, [({"slot": str(shot.slot)}, value(shot)) for shot in alive])
-
-    loaded = [
-        ({"slot": str(shot.slot), "model": model, "version": str(number)}, 1.0)
-        for shot in alive
-        for model, number in sorted(shot.loaded.items())
-    ]
-    return [
-        by_slot("in_flight", "Requests being answered now.", lambda shot: shot.in_flight),
-        by_slot("waiting_rows", "Rows waiting for a model run.", lambda shot: shot.waiting_rows),
-        by_slot(
-            "processor_seconds",
-            "Processor time of the worker since its start.",
-            lambda shot: shot.processor_seconds,
-        ),
-        by_slot("resident_bytes", "Memory of the worker.", lambda shot: shot.resident_bytes),
-        gauge("loaded_version", "Versions in memory, by worker.", loaded),
-        *(gauge(name, about, _levels(alive, name)) for name, (about, _) in _LEVELS.items()),
-    ]
-
-
-def _levels(alive: Iterable[Snapshot], name: str) -> Iterable[tuple[dict[str, str], float | None]]:
-    return [
-        ({"slot": str(shot.slot), **level.labels}, level.value)
-        for shot in alive
-        for level in shot.levels
-        if level.name == name
-    ]
+    if machine is not None:
+        families += machine_families(machine)
+    return families if keeper is None else [*families, *keeper_families(keeper)]

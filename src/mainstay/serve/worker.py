@@ -23,6 +23,7 @@ from mainstay.base.files import write_whole
 from mainstay.base.ids import DecisionIds
 from mainstay.base.limits import CONNECTIONS_MAX
 from mainstay.journal.port import Spool
+from mainstay.serve.beside import read_beside
 from mainstay.serve.choices.follow import Choices
 from mainstay.serve.choices.make import Chooser
 from mainstay.serve.engine import Counts, Engine, Levels, Machinery
@@ -125,7 +126,7 @@ class Worker:
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 
     def _observe(self, route: Route, run: Run) -> None:
-        self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns)
+        self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns, run.processor_ns)
         if run.counts or run.levels:
             self._counted(route, run.counts, run.levels)
 
@@ -148,8 +149,11 @@ class Worker:
             if file != self._metrics_file:
                 with contextlib.suppress(FileNotFoundError):
                     others.append(file.read_bytes())
-        machine = machine_use(self._settings.run_folder)
-        return self._parts.metrics.render(others, machine)
+        folder = self._settings.run_folder
+        beside = read_beside(folder, self._parts.clock)
+        machine = machine_use(folder, () if beside is None else beside.gpus)
+        keeper = None if beside is None else beside.keeper
+        return self._parts.metrics.render(others, machine, keeper)
 
     def _beat(self, connections: Connections) -> None:
         metrics = self._parts.metrics
@@ -158,6 +162,8 @@ class Worker:
         self._failures.record()
         metrics.tally_forgotten(self._parts.tally.forgotten)
         write_whole(self._metrics_file, metrics.snapshot())
+        metrics.connections_open = len(connections.open)
+        metrics.carried("http", connections.carried)
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until told to stop, then drain."""

@@ -7,8 +7,8 @@ import msgspec
 
 from mainstay.base.clock import Clock
 from mainstay.serve.keeper import KEEPER_FILE, KeeperReport
-from mainstay.serve.metrics import Snapshot, Traffic, decode_snapshot, traffic_by_model
 from mainstay.serve.routes.model import Refusal, WorkerState
+from mainstay.serve.snapshots import Snapshot, Traffic, decode_snapshot, traffic_by_model
 from mainstay.serve.supervise import SupervisorReport
 from mainstay.wiring.server import running
 

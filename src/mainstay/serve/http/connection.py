@@ -78,10 +78,22 @@ class Connections:
         self.draining = False
         self.open: set[Connection] = set()
         self.in_flight = 0
+        self.accepted = self.refused = 0
+        self.received_bytes = self.sent_bytes = 0
         self.now = 0.0
         self.date = b""
         self._loop = asyncio.get_running_loop()
         self.sweep()
+
+    @property
+    def carried(self) -> dict[str, int]:
+        """What there was since the start."""
+        return {
+            "connections": self.accepted,
+            "connections_refused": self.refused,
+            "received_bytes": self.received_bytes,
+            "sent_bytes": self.sent_bytes,
+        }
 
     def make(self) -> "Connection":
         """A protocol for a connection that was just accepted."""
@@ -152,7 +164,9 @@ class Connection(asyncio.Protocol):
         """A client connected."""
         self._transport = cast(asyncio.Transport, transport)
         self._all.open.add(self)
+        self._all.accepted += 1
         if len(self._all.open) > CONNECTIONS_MAX:
+            self._all.refused += 1
             self._refuse(Overloaded("this server has as many connections as it can keep"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -179,6 +193,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        self._all.received_bytes += len(data)
         if self._closing:
             return
         try:
@@ -330,7 +345,9 @@ class Connection(asyncio.Protocol):
             len(body),
             b"" if keep_alive else _CLOSE,
         )
-        transport.write(head if self._without_body else head + body)
+        answer = head if self._without_body else head + body
+        self._all.sent_bytes += len(answer)
+        transport.write(answer)
         if not keep_alive:
             self._closing = True
             if self._lingering:

@@ -39,6 +39,8 @@ LABEL: Final = "label_"
 """How the names of columns begin that labels make."""
 PROCESSOR: Final = "processor_ns"
 """Processor time of a row: its share of that of its run."""
+PROCESSES: Final = "processes"
+"""In the place of a slice: what a process used that answered, which stands in the place of an arm."""
 FAILED: Final = "failed"
 """Rows that a version could not answer; they leave no decision."""
 FAILURES: Final = Ruler("category", names=(FAILED,))
