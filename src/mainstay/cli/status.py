@@ -10,18 +10,18 @@ import msgspec
 from mainstay.base.errors import MainstayError
 from mainstay.bundle.model import Version
 from mainstay.cli.machine import WorkerUse, show_costs, show_machine, use_of
-from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import show_rollouts
 from mainstay.release.rollout.model import Record
-from mainstay.serve.held.folder import FolderDesk
 from mainstay.serve.beside import read_beside
+from mainstay.serve.held.folder import FolderDesk
 from mainstay.serve.held.settle import still_waiting
 from mainstay.serve.keeper import KeeperReport
 from mainstay.serve.machine import MachineUse, machine_use
-from mainstay.serve.metrics import NONE, OTHER, Traffic
+from mainstay.serve.metrics import NONE, OTHER
 from mainstay.serve.routes.model import Refusal, Route, WorkerState
-from mainstay.serve.supervise import SupervisorReport
 from mainstay.serve.snapshots import Traffic, still_there
+from mainstay.serve.supervise import SupervisorReport
 from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.running import Server
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -44,8 +44,8 @@ class Status(msgspec.Struct, kw_only=True):
     """Model to the versions of other models that the version in force was made for, in a word."""
     traffic: dict[str, Traffic]
     machine: MachineUse
-    held: int
     workers_use: list[WorkerUse]
+    held: int
     """Answers that wait for a person."""
     alerts: int
     """Alerts that are not over."""
@@ -108,6 +108,8 @@ def look(opened: Workspace) -> Status:
     except MainstayError as error:
         problems.append(f"The database cannot be read: {error.message}")
     report, workers, keeper = server.report(), server.workers(), None
+    beside = read_beside(opened.places.run, opened.clock)
+    shots = [] if report is None else server.snapshots()
     if report is not None:
         keeper = server.keeper()
         problems += _problems(report, workers, keeper, routes)
@@ -167,8 +169,6 @@ def _problems(
             for model, refusals in worker.refused_arms.items()
             for refusal in refusals
         ]
-    beside = read_beside(opened.places.run, opened.clock)
-    shots = [] if report is None else server.snapshots()
         found += [
             f"worker {worker.slot} stopped {model} v{stop.number}: {stop.finding.words}; "
             + ("its fallback answers in its place; " if stop.stands_in else "")
@@ -228,6 +228,7 @@ def _show(output: Output, found: Status) -> None:
             [_route_row(found, route) for route in found.routes],
         )  # fmt: skip
         output.say("[dim]requests, share of 2xx and latencies: the last hour, unless named[/]")
+        show_costs(output, found.traffic)
     else:
         output.say("No model is deployed. `mainstay deploy FILE` makes one live.")
     others = [model for model in found.versions if model not in {r.model for r in found.routes}]
@@ -276,4 +277,3 @@ def _ago(time_ns: int) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-        show_costs(output, found.traffic)

@@ -158,12 +158,12 @@ class Worker:
     def _beat(self, connections: Connections) -> None:
         metrics = self._parts.metrics
         metrics.in_flight = connections.in_flight
+        metrics.connections_open = len(connections.open)
+        metrics.carried("http", connections.carried)
         metrics.waiting_rows = self._engine.waiting_rows
         self._failures.record()
         metrics.tally_forgotten(self._parts.tally.forgotten)
         write_whole(self._metrics_file, metrics.snapshot())
-        metrics.connections_open = len(connections.open)
-        metrics.carried("http", connections.carried)
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until told to stop, then drain."""

@@ -82,10 +82,9 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell what was undone", UNDO_EVERY_SECONDS, _undoing(writer, late), gently=True),
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("watch", WATCH_EVERY_SECONDS, _watching(late), gently=True),
+        Duty("measure", MEASURE_EVERY_SECONDS, _measuring(late), gently=True),
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
-        Duty("measure", MEASURE_EVERY_SECONDS, _measuring(late), gently=True),
-        Duty("ask for labels", LABELS_EVERY_SECONDS, _labelling(writer, late), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
@@ -151,33 +150,6 @@ def _watching(late: Open) -> Callable[[], None]:
     return look
 
 
-def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
-    keepers: list[Callable[[Route], None]] = []
-def _labelling(writer: OrderWriter, late: Open) -> Callable[[], None]:
-    """Set decisions aside, and make labels of what labelers said."""
-    looks: list[Callable[[], None]] = []
-
-    def look() -> None:
-        if not looks:
-            if not any(map(writer.asks_for_labels, writer.routes)):
-                return
-            from mainstay.wiring.label_keeping import LabelKeeper
-            from mainstay.wiring.labelling import labelling_of
-
-            keeper = LabelKeeper(labelling_of(late()))
-            numbers = count()
-
-            def tick() -> None:
-                keeper.tick()
-                if next(numbers) % _LABELS_TIDY_EVERY == 0:
-                    keeper.tidy()
-
-            looks.append(tick)
-        looks[0]()
-
-    return look
-
-
 def _measuring(late: Open) -> Callable[[], None]:
     """Read what machine and workers use."""
     looks: list[Callable[[], None]] = []
@@ -192,31 +164,8 @@ def _measuring(late: Open) -> Callable[[], None]:
     return look
 
 
-def _labelling(writer: OrderWriter, late: Open) -> Callable[[], None]:
-    """Set decisions aside, and make labels of what labelers said."""
-    looks: list[Callable[[], None]] = []
-
-    def look() -> None:
-        if not looks:
-            if not any(map(writer.asks_for_labels, writer.routes)):
-                return
-            from mainstay.wiring.label_keeping import LabelKeeper
-            from mainstay.wiring.labelling import labelling_of
-
-            keeper = LabelKeeper(labelling_of(late()))
-            numbers = count()
-
-            def tick() -> None:
-                keeper.tick()
-                if next(numbers) % _LABELS_TIDY_EVERY == 0:
-                    keeper.tidy()
-
-            looks.append(tick)
-        looks[0]()
-
-    return look
-
-
+def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
+    keepers: list[Callable[[Route], None]] = []
 
     def look() -> None:
         for route in writer.routes:
