@@ -5,14 +5,13 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from scipy.stats import genpareto
 
 from mainstay.contract.watching import UsageRules
 from mainstay.summaries.ruler import fingerprint
 from mainstay.summaries.summary import Categories, Summary
 from mainstay.watch.gather.model import FAILED, FAILURES, HOUR_MS, STRETCH_MS, Key, Part
 from mainstay.watch.monitors.model import Change, Saved, Usage
-from mainstay.watch.monitors.usage import judged, look_at_usage, tail
+from mainstay.watch.monitors.usage import judged, look_at_usage
 from mainstay.watch.watcher import USAGE_PART
 
 BEGIN = 1_700_000_400_000 // (24 * HOUR_MS) * 24 * HOUR_MS
@@ -122,14 +121,6 @@ def test_what_failed_was_asked_too():
     after, _ = look_at_usage(saved, parts, None, LOOKS)
     assert after.usage.counts == (9,)
     assert (after.usage.hour_ms, after.usage.count) == (BEGIN + 2 * HOUR_MS, 4)
-
-
-@pytest.mark.parametrize("shape", [0.0, 0.2])
-def test_the_tail_is_that_of_the_distribution(shape: float):
-    """M8: beside SciPy's generalised Pareto, far beyond what was seen."""
-    law = genpareto(shape)
-    limits = [tail(law.rvs(1344, random_state=seed), 1 / 2880)[1] for seed in range(200)]
-    assert np.median(limits) == pytest.approx(law.isf(1 / 2880), rel=0.15)
 
 
 def test_hours_of_a_finding_say_nothing_of_other_hours():

@@ -26,6 +26,7 @@ from mainstay.watch.gather.model import DAY_MS, FAILED, HOUR_MS, STRETCH_MS, Par
 from mainstay.watch.monitors.model import Change, Saved, Usage
 from mainstay.watch.monitors.tick import Tick
 from mainstay.watch.monitors.words import since
+from mainstay.watch.series.tail import BEYOND, Tail, tail_of
 
 KEY: Final = "||usage|"
 """How the keys of these findings begin."""
@@ -36,12 +37,9 @@ _WEEKS_LEAST: Final = 3
 _DAYS_LEAST: Final = 14
 _KEPT: Final = 8 * _WEEK
 _PLACES_LEAST: Final = 2 * _WEEK
-_TAIL: Final = 0.05
 _FITTED: Final = 1.5
 """How often a limit is passed that was fitted to some weeks, for once that it should be; as it was
 measured on series of many kinds."""
-_HEAVIEST: Final = 0.5
-"""Of tails: the variance is infinite there."""
 _NORMAL_MAD: Final = 1.4826
 
 Floats = npt.NDArray[np.float64]
@@ -124,8 +122,8 @@ def judged(usage: Usage, count: int, risk: float) -> Hour | None:
     places = np.array([abs(each) for each in usage.places if each is not None])
     if len(places) < _PLACES_LEAST:
         return Hour(count, usual, ratio, place, math.inf, math.inf)
-    bound, limit = tail(places, risk)
-    return Hour(count, usual, ratio, place, limit, bound)
+    tail = _tail(places)
+    return Hour(count, usual, ratio, place, tail.limit(risk), tail.bound)
 
 
 def _ratio(count: float, usual: float) -> float:
@@ -144,23 +142,9 @@ def remembered(usage: Usage, count: int, hour: Hour | None, *, left_out: bool) -
     )
 
 
-def tail(places: Floats, risk: float) -> tuple[float, float]:
-    """What is beyond nineteen of twenty, and what is so with a probability of `risk`: by the
-    generalised Pareto tail of those beyond, with probability-weighted moments."""
-    bound = float(np.quantile(places, 1.0 - _TAIL))
-    beyond = np.sort(places[places > bound]) - bound
-    count = len(beyond)
-    if count < 2:
-        return bound, math.inf
-    mean = float(beyond.mean())
-    weights = (count - 1.0 - np.arange(count)) / (count - 1.0)
-    weighted = float((beyond * weights).mean())
-    heavy = min(max(2.0 - mean / max(mean - 2.0 * weighted, 1e-12), 0.0), _HEAVIEST)
-    scale = mean * (1.0 - heavy)
-    part = risk / _TAIL
-    if heavy < 1e-6:
-        return bound, bound - scale * math.log(part)
-    return bound, bound + scale / heavy * (part**-heavy - 1.0)
+def _tail(places: Floats) -> Tail:
+    bound = float(np.quantile(places, 1.0 - BEYOND))
+    return tail_of(places[places > bound] - bound, bound)
 
 
 _SEASONAL: Final = KEY + "usual"
