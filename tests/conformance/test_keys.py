@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from mainstay.access.keys import create_key, list_keys, revoke_key
 from mainstay.access.memory import MemoryKeyStore, MemoryTrustStore
-from mainstay.access.model import Caller, KeyRing, authorise
+from mainstay.access.model import Caller, KeyRing, Purpose, authorise
 from mainstay.access.port import KeyStore, TrustStore
 from mainstay.access.sql import SqlKeyStore, SqlTrustStore
 from mainstay.base.clock import ManualClock
@@ -53,6 +53,27 @@ def test_the_environment_of_a_key_is_kept(store: KeyStore):
     for environment in ("production", "test"):
         create_key(store, "checkout", environment=environment)
     assert {key.caller.environment for key in list_keys(store)} == {"production", "test"}
+
+
+def test_what_a_key_is_for_is_kept_and_nothing_else_is_let_in(store: KeyStore):
+    """S2 N8: who labels may not call, who calls may not label, unless the key is for both."""
+    purposes: dict[str, tuple[Purpose, ...]] = {
+        "shop": ("call",), "ann": ("label",), "bob": ("label", "call")
+    }  # fmt: skip
+    for name, these in purposes.items():
+        create_key(store, name, ["fraud"], purposes=these)
+    for key in list_keys(store):
+        caller = key.caller
+        assert set(caller.purposes) == set(purposes[caller.name])
+        for purpose in ("call", "label"):
+            if purpose in caller.purposes:
+                authorise(caller, "fraud", purpose)
+                continue
+            with pytest.raises(NotAllowed, match=f"the key of {caller.name}") as told:
+                authorise(caller, "fraud", purpose)
+            assert f"--for {purpose}" in told.value.expected
+    with pytest.raises(NotAllowed, match="not granted the model"):
+        authorise(Caller(name="ann", models=("fraud",), purposes=("label",)), "churn", "label")
 
 
 def test_keys_are_listed_oldest_first_revoked_or_not(store: KeyStore, clock: ManualClock):
@@ -124,7 +145,9 @@ def test_keys_of_an_older_schema_are_of_production(engine: Engine, clock: Manual
     """O18: a workspace from before there were environments keeps its keys."""
     secret, _ = create_key(SqlKeyStore(engine, clock), "checkout")
     with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE mainstay_keys DROP COLUMN purposes"))
         connection.execute(text("ALTER TABLE mainstay_keys DROP COLUMN environment"))
         connection.execute(text("UPDATE mainstay_schema SET number = 1 WHERE part = 'keys'"))
     ring = KeyRing(tuple(SqlKeyStore(engine, clock).keys()), local=False)
     assert ring.authenticate(secret).environment == "production"
+    assert ring.authenticate(secret).purposes == ("call",)

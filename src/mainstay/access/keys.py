@@ -8,7 +8,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from mainstay.access.model import LOCAL, PRODUCTION, Caller, Key, digest_of
+from msgspec import structs
+
+from mainstay.access.model import LOCAL, PRODUCTION, PURPOSES, Caller, Key, Purpose, digest_of
 from mainstay.access.port import KeyStore
 from mainstay.base.errors import Conflict, InvalidUsage, NotFound
 from mainstay.base.ids import new_secret
@@ -25,10 +27,15 @@ _MODELS_MAX = 1000
 
 
 def create_key(
-    store: KeyStore, name: str, models: Sequence[str] = ("*",), environment: str = PRODUCTION
+    store: KeyStore,
+    name: str,
+    models: Sequence[str] = ("*",),
+    environment: str = PRODUCTION,
+    purposes: Sequence[Purpose] = ("call",),
 ) -> tuple[str, Key]:
     """Make a key for a caller; returns the secret, which cannot be had again, and the key."""
     caller = _caller(name, models, environment)
+    caller = structs.replace(caller, purposes=tuple(p for p in PURPOSES if p in purposes))
     secret = PREFIX + new_secret()
     digest = digest_of(secret)
     # The beginning of the digest tells nothing of the secret, and lets an id be found from one.

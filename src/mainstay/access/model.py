@@ -1,6 +1,8 @@
 """Callers and their keys, as values and pure decisions."""
 
 import hashlib
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +15,13 @@ LOCAL = "local"
 PRODUCTION = "production"
 """The environment where none is named."""
 
+Purpose = Literal["call", "label"]
+PURPOSES: Final[Mapping[Purpose, str]] = {
+    "call": "ask for answers and say what became of them",
+    "label": "say what is right of what is set aside",
+}
+"""What a key can be for, in words."""
+
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, and which models they may reach; `*` is every model."""
@@ -21,6 +30,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ("*",)
     environment: str = PRODUCTION
     """Where their key is of use: in workspaces of this environment, and no others."""
+    purposes: tuple[Purpose, ...] = ("call",)
+    """What their key is for."""
 
     def may_reach(self, model: str) -> bool:
         """Whether this caller was granted the model."""
@@ -52,7 +63,7 @@ class KeyRing:
     ) -> None:
         self._environment = environment
         self._callers = {key.digest: key.caller for key in keys if key.revoked_at_ns is None}
-        self._local = Caller(name=LOCAL) if local else None
+        self._local = Caller(name=LOCAL, purposes=tuple(PURPOSES)) if local else None
 
     def authenticate(self, secret: str | None) -> Caller:
         """The caller that a secret belongs to."""
@@ -78,8 +89,15 @@ class KeyRing:
         return caller
 
 
-def authorise(caller: Caller, model: str) -> None:
-    """Refuse a model that the caller was not granted."""
+def authorise(caller: Caller, model: str, purpose: Purpose = "call") -> None:
+    """Refuse a model, or a purpose, that the caller was not granted."""
+    if purpose not in caller.purposes:
+        raise NotAllowed(
+            f"the key of {caller.name} may not be used to {PURPOSES[purpose]}",
+            field="purpose",
+            got=", ".join(caller.purposes),
+            expected=f"a key made with `mainstay key create {caller.name} --for {purpose}`",
+        )
     if not caller.may_reach(model):
         raise NotAllowed(
             f"{caller.name} was not granted the model {model!r}",

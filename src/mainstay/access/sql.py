@@ -28,14 +28,16 @@ from mainstay.access.keys import (
     unknown_key,
     unknown_trust,
 )
-from mainstay.access.model import PRODUCTION, Caller, Key
+from mainstay.access.model import PRODUCTION, Caller, Key, Purpose
 from mainstay.base.clock import Clock
 from mainstay.bundle.database import create_tables, reading, storable, writing
 
 _PART = "keys"
-_SCHEMA = 2
+_SCHEMA = 3
+_CALL = '["call"]'
 _UPGRADES = {
-    1: ("ALTER TABLE mainstay_keys ADD COLUMN environment TEXT NOT NULL DEFAULT 'production'",)
+    1: ("ALTER TABLE mainstay_keys ADD COLUMN environment TEXT NOT NULL DEFAULT 'production'",),
+    2: (f"ALTER TABLE mainstay_keys ADD COLUMN purposes TEXT NOT NULL DEFAULT '{_CALL}'",),
 }
 
 _TABLES = MetaData()
@@ -47,6 +49,7 @@ _KEYS = Table(
     Column("caller", Text, nullable=False),
     Column("models", Text, nullable=False),
     Column("environment", Text, nullable=False, server_default=PRODUCTION),
+    Column("purposes", Text, nullable=False, server_default=_CALL),
     Column("created_at_ns", BigInteger, nullable=False),
     Column("revoked_at_ns", BigInteger),
 )
@@ -75,6 +78,7 @@ class SqlKeyStore:
             "caller": caller.name,
             "models": msgspec.json.encode(caller.models).decode("utf-8"),
             "environment": caller.environment,
+            "purposes": msgspec.json.encode(caller.purposes).decode("utf-8"),
             "created_at_ns": key.created_at_ns,
         }
         try:
@@ -159,6 +163,7 @@ def _key(row: Row[Any]) -> Key:
             name=row.caller,
             models=msgspec.json.decode(row.models, type=tuple[str, ...]),
             environment=row.environment,
+            purposes=msgspec.json.decode(row.purposes, type=tuple[Purpose, ...]),
         ),
         created_at_ns=row.created_at_ns,
         revoked_at_ns=row.revoked_at_ns,

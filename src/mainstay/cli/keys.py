@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mainstay.access.keys import create_key, list_keys, revoke_key
+from mainstay.access.model import PURPOSES, Purpose
 from mainstay.bundle.signing import new_key, public_key
 from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.wiring.workspace import open_workspace
@@ -31,6 +32,8 @@ Example:
 @click.argument("caller")
 @click.option("--model", "models", multiple=True, help="A model it reaches; by default every one.")
 @click.option("--environment", help="Where it is of use; by default the workspace's environment.")
+@click.option("--for", "purposes", multiple=True, type=click.Choice(list(PURPOSES)),
+              help="What it is for: to call models (the default), to label, or both.")  # fmt: skip
 @in_workspace
 @speaking
 def create(
@@ -38,12 +41,15 @@ def create(
     caller: str,
     models: tuple[str, ...],
     environment: str | None,
+    purposes: tuple[Purpose, ...],
     workspace: str | None,
 ) -> None:
     """Make a key for CALLER and show it, this once only."""
     opened = open_workspace(workspace)
     here = opened.places.settings.environment
-    secret, made = create_key(opened.keys, caller, models or ("*",), environment or here)
+    secret, made = create_key(
+        opened.keys, caller, models or ("*",), environment or here, purposes or ("call",)
+    )
     output.result(
         {
             "key": secret,
@@ -51,11 +57,13 @@ def create(
             "caller": caller,
             "models": made.caller.models,
             "environment": made.caller.environment,
+            "for": made.caller.purposes,
         }
     )
     elsewhere = f" in {made.caller.environment}" if made.caller.environment != here else ""
     output.say(
-        f"[bold green]✓[/] {escape(caller)} may call {_models(made.caller.models)}{elsewhere}"
+        f"[bold green]✓[/] {escape(caller)} may {' and '.join(made.caller.purposes)}"
+        f" {_models(made.caller.models)}{elsewhere}"
     )
     output.say(f"  [dim]key[/]  [bold]{secret}[/]")
     output.say(f"  [dim]id[/]   {made.id}   [dim](to revoke it)[/]")
@@ -78,13 +86,14 @@ def list_(output: Output, workspace: str | None) -> None:
                 k.id,
                 k.caller.name,
                 _models(k.caller.models),
+                ", ".join(k.caller.purposes),
                 k.caller.environment,
                 _day(k.created_at_ns),
                 _day(k.revoked_at_ns) if k.revoked_at_ns else "",
             )
             for k in keys
         ]
-        output.table(("id", "caller", "models", "environment", "created", "revoked"), rows)
+        output.table(("id", "caller", "models", "for", "environment", "created", "revoked"), rows)
     else:
         output.say("No caller has a key; on this machine a caller without one is `local`.")
     output.say()

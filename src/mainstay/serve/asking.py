@@ -1,4 +1,5 @@
-"""Workers ask the keeper what only it may take the time to know: a decision that was recorded.
+"""Workers ask the keeper what only it may take the time to know: a decision that was recorded, a
+task for somebody who labels.
 
 Both ends of a unix socket in the run folder: `Asker` is the workers' side, `serve_questions` the
 keeper's. A message is four bytes of length, big-endian, and one JSON object. Promises that a
@@ -11,7 +12,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +20,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from mainstay.access.model import Caller
 from mainstay.base.errors import (
+    Conflict,
     Failed,
     InvalidRequest,
     MainstayError,
+    NotAllowed,
     NotFound,
     NotReady,
     Overloaded,
@@ -35,7 +39,7 @@ from mainstay.journal.model import Decision
 SOCKET_FILE = "keeper.sock"
 _PATH_MAX_BYTES = 100
 """The kernel's own limit for the name of a unix socket is 104 to 108 bytes."""
-_QUESTION_MAX_BYTES = 4096
+_QUESTION_MAX_BYTES = 256 * 1024
 _ANSWER_MAX_BYTES = 32 * 1024 * 1024
 _WAITING_MAX = 256
 _CONNECTIONS_MAX = 64
@@ -50,15 +54,26 @@ _NOTHING = msgspec.Raw(b"null")
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a worker wants to know."""
 
-    ask: Literal["find", "health"]
+    ask: Literal["find", "health", "label"]
     id: str = ""
+    label: "Labelling | None" = None
+
+
+class Labelling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody who labels wants."""
+
+    want: Literal["next", "answer", "skip"]
+    caller: Caller
+    model: str = ""
+    task: str = ""
+    label: str | float | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What the keeper says; when it cannot, `code` and all that an error says for itself."""
 
     decision: msgspec.Raw = _NOTHING
-    """Passed on as it was written, never read in between."""
+    """What was asked for. Passed on as it was written, never read in between."""
     ready: bool = True
     code: str = ""
     error: str = ""
@@ -69,7 +84,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ERRORS: dict[str, type[MainstayError]] = {
-    kind.code: kind for kind in (NotFound, InvalidRequest, NotReady, Overloaded, StorageFailed)
+    kind.code: kind
+    for kind in (
+        NotFound,
+        InvalidRequest,
+        NotReady,
+        Overloaded,
+        StorageFailed,
+        NotAllowed,
+        Conflict,
+    )
 }
 _encode = msgspec.json.Encoder().encode
 _question = msgspec.json.Decoder(Question)
@@ -124,12 +148,20 @@ def _refusal(error: MainstayError) -> Reply:
 
 
 class QuestionServer:
-    """The keeper's side. Look-ups run in one thread of their own, one after the other."""
+    """The keeper's side. Look-ups run in one thread of their own, one after the other, and what
+    labelers want in another one: it writes, and may wait for a database."""
 
-    def __init__(self, folder: Path, find: Callable[[str], Decision]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        find: Callable[[str], Decision],
+        label: Callable[[Labelling], Mapping[str, Any]] | None = None,
+    ) -> None:
         self._path = socket_path(folder)
         self._find = find
+        self._label = label
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="look-up")
+        self._labelling = ThreadPoolExecutor(1, thread_name_prefix="labelling")
         self._waiting = 0
         self._connections = 0
 
@@ -146,6 +178,7 @@ class QuestionServer:
             server.close()
             self._path.unlink(missing_ok=True)
             self._executor.shutdown(wait=False, cancel_futures=True)
+            self._labelling.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
@@ -173,8 +206,7 @@ class QuestionServer:
             return Reply(code=Overloaded.code, error="too many decisions are being looked up")
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._executor, self._find, question.id)
+            found = await self._found(question)
         except MainstayError as error:
             return _refusal(error)
         except Exception as error:  # noqa: BLE001  # because one look-up's defect is its own answer
@@ -182,6 +214,14 @@ class QuestionServer:
         finally:
             self._waiting -= 1
         return Reply(decision=msgspec.Raw(_encode(found)))
+
+    async def _found(self, question: Question) -> Decision | Mapping[str, Any]:
+        loop = asyncio.get_running_loop()
+        if question.ask == "find":
+            return await loop.run_in_executor(self._executor, self._find, question.id)
+        if self._label is None or question.label is None:
+            raise NotReady("nobody is asked for labels here")
+        return await loop.run_in_executor(self._labelling, self._label, question.label)
 
 
 class Asker:
@@ -199,6 +239,10 @@ class Asker:
         if bytes(reply.decision) == bytes(_NOTHING):
             raise NotReady("the keeper answered without a decision")
         return bytes(reply.decision)
+
+    async def label(self, wanted: Labelling) -> bytes:
+        """What is said to somebody who labels, as JSON; refused in words, or `NotReady`."""
+        return bytes((await self._ask(Question(ask="label", label=wanted))).decision)
 
     async def health(self) -> bool:
         """Whether the keeper is there."""
