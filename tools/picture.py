@@ -33,7 +33,7 @@ FORMAT = """\
 </g>
 </svg>
 """
-COLUMNS = 126
+COLUMNS = 146
 
 
 def printed(folder: str) -> str:
@@ -60,19 +60,30 @@ def printed(folder: str) -> str:
     return said.decode()
 
 
+def _tells(line: str) -> bool:
+    """What was done, and under some of it what that looked like; not how the machine fares."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    begins = plain.startswith(("$", "    ", "fraud   canary"))
+    return begins or any(mark in plain for mark in "✓✗")
+
+
 def main() -> None:
     """Run, draw, write."""
     with tempfile.TemporaryDirectory() as folder:
         text = printed(folder).replace(folder + "/", "")
-    text = re.sub(r"\x1b\[\?25[lh]", "", text)
+    # What had a screen of its own is gone when it ends.
+    text = re.sub(r"\x1b\[\?1049h.*?\x1b\[\?1049l", "", text, flags=re.DOTALL)
+    text = re.sub(r"\x1b\[(\?25[lh]|H)", "", text)
     finished = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
     told = finished[: next(n for n, line in enumerate(finished) if "Where to look" in line)]
-    # What was done, and under some of it what that looked like.
-    story = [line for line in told if "✓" in line or line.startswith("    ")]
+    story = [line.rstrip() for line in told if _tells(line)]
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     console.print(Text("$ make demo", style="bold"))
     for line in story:
-        console.print(Text.from_ansi(line))
+        command = Text.from_ansi(line)
+        if command.plain.startswith("$"):
+            console.print()
+        console.print(command)
     target = Path("docs/pictures/demo.svg")
     target.parent.mkdir(exist_ok=True)
     console.save_svg(str(target), title="", code_format=FORMAT, unique_id="demo")

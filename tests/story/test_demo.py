@@ -1,24 +1,27 @@
-"""The demonstration, whole and on real parts (S5, S10, L3, M22; the demo of the product)."""
+"""The demonstration, whole and on real parts (S5 S10 N6 L2 L3 M22; the demo of the product)."""
 
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 
 @pytest.mark.slow
 def test_the_demonstration_ends_well(tmp_path):
-    """S5 S10 L3: deploy under traffic, roll back, replay: nothing fails, nothing is lost."""
+    """S5 S10 N6 L2 L3: a better version by canary, a worse one refused, back, replayed, under
+    traffic that tells outcomes: nothing fails, nothing is lost."""
     command = [sys.executable, "-m", "mainstay", "demo", "--once", "--json", "--port", "0"]
     done = subprocess.run(
         [*command, "--workspace", str(tmp_path / "demo")],
-        capture_output=True, text=True, timeout=240, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     story = json.loads(done.stdout)
     assert story["failed"] == 0
-    assert story["requests"] >= 3000
+    assert story["requests"] == sum(story["answered_by"].values()) == story["outcomes"]
+    _commands_did_what_they_say(story)
     assert set(story["answered_by"]) == {"1", "2"}
     assert story["versions"]["2"]["roc_auc"] > story["versions"]["1"]["roc_auc"] + 0.02
     assert [each["status"] for each in story["statuses"]] == [
@@ -39,11 +42,43 @@ def test_the_demonstration_ends_well(tmp_path):
     # Every answer is in the journal: the traffic's and the first one.
     assert sum(story["journal"].values()) >= story["requests"] + 1
     assert story["journal"]["2"] == story["answered_by"]["2"]
+    assert story["unseen"] > 0
     again = subprocess.run(
         [sys.executable, "-m", "mainstay", "status", "--workspace", str(tmp_path / "demo")],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "no server is running" in again.stdout
+
+
+def _commands_did_what_they_say(story: Any) -> None:
+    """`deploy --strategy canary`, `status --watch`, `verdict ID`, `rollback`: the real ones, in this
+    order, each with what it told."""
+    first, canary, watched, verdict, refused, back = story["commands"]
+    assert first["command"] == "mainstay deploy fraud@1"
+    assert canary["command"].startswith("mainstay deploy fraud@2 --strategy canary --steps")
+    assert canary["told"][0]["rollout"]["plan"]["strategy"] == "canary"
+    assert watched["command"].startswith("mainstay status --watch")
+    pages = watched["told"]
+    seen = [page["rollouts"][0]["rollout"]["status"] for page in pages]
+    assert set(seen) <= {"running", "paused", "finished"}
+    assert seen[-1] == "finished"
+    assert [route["number"] for route in pages[-1]["routes"]] == [2]
+    assert verdict["command"] == f"mainstay verdict {verdict['told'][0]['id']}"
+    assert verdict["told"][0]["number"] == 2
+    assert refused["command"].startswith("mainstay deploy fraud@3 --strategy canary")
+    assert refused["status"] == 1
+    assert refused["told"][0]["code"] == "not_passed"
+    assert refused["told"][0]["got"].startswith("roc_auc: ")
+    assert back["command"].startswith("mainstay rollback fraud")
+    assert back["told"][0]["deployed"]["number"] == 1
+    assert back["told"][0]["workers"] == back["told"][0]["serving"] == 2
+    others = (first, canary, watched, verdict, back)
+    assert [each["status"] for each in others] == [0] * len(others)
+    released = {each["check"]: each for each in story["released"]["findings"]}
+    assert story["released"]["status"] == "finished"
+    assert {each["verdict"] for each in released.values()} == {"pass"}
+    # It went live by outcomes that the callers told of what both versions answered.
+    assert 0 < released["right answers"]["samples"] <= story["outcomes"]
 
 
 def test_a_folder_of_somebody_else_is_not_overwritten(tmp_path):

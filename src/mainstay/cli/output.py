@@ -118,28 +118,45 @@ class Output:
             task = progress.add_task(escape(what), total=total)
             yield lambda done: progress.update(task, completed=done)
 
-    def watch(self, draw: Callable[["Output"], None], every_seconds: float = 1.0) -> None:
-        """Draw again and again, in place where there is a terminal, until Ctrl-C."""
+    @property
+    def in_place(self) -> bool:
+        """Whether what is shown anew takes the place of what was shown before: on a terminal."""
+        return not self.as_json and self._people.is_terminal
+
+    def watch(self, draw: Callable[["Output"], bool | None], every_seconds: float = 1.0) -> None:
+        """Draw again and again, in place where there is a terminal, until Ctrl-C or until `draw`
+        says that this was all; what was drawn last then stays."""
+        page = ""
+        with contextlib.suppress(KeyboardInterrupt):
+            if not self.in_place:
+                while not draw(self):
+                    time.sleep(every_seconds)
+                return
+            page = self._watch_in_place(draw, every_seconds)
+        if page:
+            from rich.text import Text
+
+            self._people.print(Text.from_ansi(page))
+
+    def _watch_in_place(self, draw: Callable[["Output"], bool | None], every_seconds: float) -> str:
+        """Draw on a screen of its own; what was drawn last."""
         from rich.console import Console
         from rich.live import Live
         from rich.text import Text
 
         people = self._people
-        with contextlib.suppress(KeyboardInterrupt):
-            if self.as_json or not people.is_terminal:
-                while True:
-                    draw(self)
-                    time.sleep(every_seconds)
-            with Live(console=people, auto_refresh=False, screen=True) as live:
-                while True:
-                    sheet = Output(as_json=False)
-                    page = io.StringIO()
-                    sheet._people = Console(  # because it is one of us
-                        file=page, force_terminal=True, highlight=False, width=people.width
-                    )
-                    draw(sheet)
-                    live.update(Text.from_ansi(page.getvalue()), refresh=True)
-                    time.sleep(every_seconds)
+        with Live(console=people, auto_refresh=False, screen=True) as live:
+            while True:
+                sheet = Output(as_json=False)
+                page = io.StringIO()
+                sheet._people = Console(  # because it is one of us
+                    file=page, force_terminal=True, highlight=False, width=people.width
+                )
+                over = draw(sheet)
+                live.update(Text.from_ansi(page.getvalue()), refresh=True)
+                if over:
+                    return page.getvalue()
+                time.sleep(every_seconds)
 
     def error(self, error: MainstayError) -> None:
         """An error: what is wrong, where, and what would be right."""

@@ -7,11 +7,12 @@ from typing import Any
 import click
 import msgspec
 
-from mainstay.base.errors import MainstayError
+from mainstay.base.errors import InvalidUsage, MainstayError
 from mainstay.bundle.model import Version
 from mainstay.cli.machine import WorkerUse, show_costs, show_machine, use_of
-from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.rollouts import show_rollouts
+from mainstay.contract.times import duration_ns
 from mainstay.release.rollout.model import Record
 from mainstay.serve.beside import read_beside
 from mainstay.serve.held.folder import FolderDesk
@@ -53,31 +54,88 @@ class Status(msgspec.Struct, kw_only=True):
     """Of every model the one that began last, unless it ended long ago."""
     problems: list[str]
 
+    @property
+    def settled(self) -> bool:
+        """Whether no rollout goes on, and every worker answers with what is routed."""
+        going_on = any(record.rollout.active for record in self.rollouts)
+        late = any(_late(worker, route) for worker in self.workers for route in self.routes)
+        return not going_on and not late
 
-@click.command(epilog="\b\nExample:\n  mainstay status --json | jq .traffic.fraud.p99_ms")
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  mainstay status --json | jq .traffic.fraud.p99_ms
+  mainstay status --watch --settled-within 2h    waits for the end of a rollout
+"""
+)
 @click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@click.option(
+    "--settled-within",
+    metavar="TIME",
+    help="With --watch: end once no rollout goes on and all workers answer with what is routed.",
+)
 @in_workspace
 @speaking
-def status(output: Output, watch: bool, workspace: str | None) -> None:
+def status(output: Output, watch: bool, settled_within: str | None, workspace: str | None) -> None:
     """Show processes, models, versions, rollouts, recent requests and whatever is wrong.
 
-    Exits 1 when something needs a person.
+    Exits 1 when something needs a person, or is not settled in time. Into a file or a pipe, --watch
+    shows a page whenever more than its figures has changed.
     """
+    if settled_within is not None and not watch:
+        raise InvalidUsage(
+            "--settled-within has no effect without --watch",
+            field="settled-within",
+            got=settled_within,
+            expected=f"mainstay status --watch --settled-within {settled_within}",
+        )
     opened = open_workspace(workspace)
     if watch:
-
-        def draw(sheet: Output) -> None:
-            found = look(opened)
-            sheet.event(found)
-            _show(sheet, found)
-
-        output.watch(draw)
+        found = _watch(output, opened, settled_within)
+        if settled_within is not None and not found.settled:
+            output.note(f"Not settled within {settled_within}.")
+            raise Ending(NOT_SO)
         return
     found = look(opened)
     output.result(found)
     _show(output, found)
     if found.problems:
-        raise SystemExit(1)
+        raise Ending(NOT_SO)
+
+
+def _watch(output: Output, opened: Workspace, settled_within: str | None) -> Status:
+    """Show it anew until Ctrl-C, or until all is settled or the time for that is over; what was
+    seen last."""
+    end_ns = None
+    if settled_within is not None:
+        end_ns = opened.clock.elapsed_ns() + duration_ns(settled_within)
+    found: Status | None = None
+
+    def draw(sheet: Output) -> bool:
+        nonlocal found
+        before, found = found, look(opened)
+        sheet.event(found)
+        if output.in_place or before is None or _outline(before) != _outline(found):
+            _show(sheet, found)
+        if end_ns is None:
+            return False
+        return found.settled or opened.clock.elapsed_ns() >= end_ns
+
+    output.watch(draw)
+    return found or look(opened)
+
+
+def _outline(found: Status) -> tuple[object, ...]:
+    """What is worth another page where pages do not replace each other."""
+    places = () if found.server is None else found.server.places
+    return (
+        [(place.role, place.slot, place.pid, place.ready) for place in places],
+        [(route.model, route.epoch) for route in found.routes],
+        [(each.rollout.status, each.rollout.step) for each in found.rollouts],
+        (found.versions, bool(found.held), found.alerts, found.problems),
+    )
 
 
 def look(opened: Workspace) -> Status:
@@ -177,9 +235,8 @@ def _problems(
         ]
         for route in routes:
             has = worker.serving.get(route.model)
-            late = has is None or has.epoch < route.epoch
             told = route.model in worker.refused or route.model in worker.stopped
-            if late and not told and worker.ready:
+            if _late(worker, route) and not told and worker.ready:
                 answers = f"still answers with v{has.number}" if has else "does not answer"
                 found.append(
                     f"worker {worker.slot} {answers} for {route.model}, v{route.number} is routed"
@@ -188,6 +245,12 @@ def _problems(
         if duty.error:
             found.append(f"keeper, {duty.name}: {duty.error} ({duty.failures} failures)")
     return found
+
+
+def _late(worker: WorkerState, route: Route) -> bool:
+    """Whether a worker does not answer with a route yet."""
+    has = worker.serving.get(route.model)
+    return has is None or has.epoch < route.epoch
 
 
 def _arm(routes: Sequence[Route], model: str, refusal: Refusal) -> str:
@@ -234,7 +297,7 @@ def _show(output: Output, found: Status) -> None:
     others = [model for model in found.versions if model not in {r.model for r in found.routes}]
     for model in others:
         output.say(f"{escape(model)}: {found.versions[model]} version(s) registered, none deployed")
-    for label, words in ((OTHER, "unknown models"), (NONE, "no model (health, metrics, …)")):
+    for label, words in ((OTHER, "unknown models"), (NONE, "no model (outcomes, health, …)")):
         traffic = found.traffic.get(label)
         if traffic is not None and traffic.last_day:
             output.say(f"[dim]{traffic.last_hour} requests of the last hour were about {words}[/]")

@@ -9,19 +9,16 @@ import click
 import msgspec
 
 import mainstay
-from mainstay.base.errors import InvalidUsage
+from mainstay.base.errors import InvalidUsage, NotReady
 from mainstay.cli.demo import world
 from mainstay.cli.demo.server import DemoServer
 from mainstay.cli.demo.statuses import Shown, in_words, one_of_each, show
 from mainstay.cli.demo.traffic import Callers, Total, total_of
+from mainstay.cli.demo.typed import Typed, carry_out
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, speaking
-from mainstay.cli.routing import wait_for
-from mainstay.release.model import Deployed
+from mainstay.release.rollout.model import Rollout
 from mainstay.serve.replay import Replayed
 from mainstay.wiring.folders import Places, is_workspace, make_workspace
-from mainstay.wiring.orders import OrderWriter
-from mainstay.wiring.packing import PackedVersion
-from mainstay.wiring.running import Server
 from mainstay.wiring.server import running
 from mainstay.wiring.workspace import Workspace
 
@@ -31,8 +28,10 @@ _MODEL = "fraud"
 _PATH = f"/models/{_MODEL}/decide"
 _CALLERS = 4
 _WORKERS = 2
-_REQUESTS_BETWEEN = 1000
-_SWAP_SECONDS = 30.0
+_REQUESTS_BETWEEN = 500
+_CANARY = ("--strategy", "canary", "--steps", "10 %, 50 %, 100 %", "--bake", "1s")
+_PATIENCE = "5m"
+"""Only ends what hangs; how long a canary takes depends on the outcomes it hears."""
 
 
 class Story(msgspec.Struct, kw_only=True):
@@ -42,14 +41,22 @@ class Story(msgspec.Struct, kw_only=True):
     url: str = ""
     first_answer_seconds: float = 0.0
     versions: dict[int, dict[str, float]] = {}
-    swap_seconds: list[float] = []
+    commands: list[Typed] = []
+    """The commands that were carried out, in their order, each with what it told."""
+    released: Rollout | None = None
+    """The canary of the better version, once it was over."""
     requests: int = 0
     failed: int = 0
+    outcomes: int = 0
+    """Payments of which callers told what they turned out to be."""
     answered_by: dict[int, int] = {}
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     refused: dict[str, Any] = {}
     journal: dict[int, int] = {}
+    """Version to the decisions of it that somebody was shown."""
+    unseen: int = 0
+    """Decisions that the better version made beside the first one."""
     statuses: list[Shown] = []
     """One answer of each status."""
     replayed: Replayed | None = None
@@ -71,19 +78,19 @@ Examples:
               help="Where to make the demonstration's workspace.")  # fmt: skip
 @speaking
 def demo(output: Output, once: bool, port: int, workspace: str) -> None:
-    """Build, serve, replace and roll back a small fraud model, under traffic.
+    """Release, refuse and roll back versions of a small fraud model, under traffic.
 
-    Everything is real: packed bundles, worker processes, HTTP, the journal.
+    Everything is real: packed bundles, worker processes, HTTP, outcomes, the journal; and what
+    follows a $ is a command that you can type, with what it says.
     """
     places = _fresh_workspace(Path(workspace).resolve())
     opened = Workspace(places)
     story = Story(workspace=str(places.root))
     output.note(f"Everything is in {places.root}")
-    first, second = _pack_both(output, opened, story)
-    opened.deploy(_MODEL, first.version.number, "the first version")
-    OrderWriter(opened, opened.bring).look()
+    _pack_all(output, opened, story)
+    _do(output, story, 0, "deploy", f"{_MODEL}@1")
     with DemoServer(places, port, _WORKERS) as server:
-        _serve_and_replace(output, opened, server, second, story)
+        _serve_and_release(output, opened, server, story)
         _look_back(output, opened, server, story)
         output.result(story)
         _where_to_look(output, server, story)
@@ -117,15 +124,15 @@ def _fresh_workspace(folder: Path) -> Places:
     return places
 
 
-def _pack_both(
-    output: Output, opened: Workspace, story: Story
-) -> tuple[PackedVersion, PackedVersion]:
-    """Train and pack two models of the same world."""
+def _pack_all(output: Output, opened: Workspace, story: Story) -> None:
+    """Train and pack three models of the same world."""
     known, fraud = world.payments(world.TRAINING_ROWS, world.SEED)
     unseen = world.payments(world.CONFIDENCE_ROWS, world.SEED + 1)
-    packed: list[PackedVersion] = []
-    makers = (("a logistic regression", world.simple_model), ("gradient boosting",
-                                                              world.better_model))  # fmt: skip
+    makers = (
+        ("a logistic regression", world.simple_model),
+        ("gradient boosting", world.better_model),
+        ("the same, but its data lack most fraud abroad", world.careless_model),
+    )
     for what, make in makers:
         began = time.monotonic()
         with output.working(f"Training and packing {what}"):
@@ -148,71 +155,85 @@ def _pack_both(
             f"roc_auc {metrics.get('roc_auc', 0):.3f}, as {version.manifest.runs.format} "
             f"(differs by {largest} at most), {time.monotonic() - began:.1f} s"
         )
-        packed.append(version)
-    return packed[0], packed[1]
 
 
-def _serve_and_replace(
-    output: Output, opened: Workspace, server: DemoServer, second: PackedVersion, story: Story
-) -> None:
-    """Traffic, a better version under it, and back."""
-    rows = _rows()
-    answer, seconds = server.first_answer(_PATH, msgspec.json.encode({"inputs": rows[0]}))
+def _serve_and_release(output: Output, opened: Workspace, server: DemoServer, story: Story) -> None:
+    """Traffic; under it a better version by canary, a worse one refused, and the way back."""
+    payments = _payments()
+    body = msgspec.json.encode({"inputs": payments[0][0]})
+    output.say()
+    output.say(f"[bold]$ mainstay up --workers {_WORKERS}[/]")
+    answer, seconds = server.first_answer(_PATH, body)
     story.url, story.first_answer_seconds = server.url, round(seconds, 3)
     output.say(
         f"[bold green]✓[/] served by {_WORKERS} workers at {server.url}; first answer "
         f"{seconds:.2f} s after the command: {escape(in_words(answer))}"
     )
-    callers = Callers(server.url, _MODEL, rows, _CALLERS)
+    callers = Callers(server.url, _MODEL, payments, _CALLERS)
     callers.start()
-    workers = Server(opened.places.run, opened.clock)
     try:
+        output.say(f"[bold green]✓[/] {_CALLERS} callers ask, and tell what came of each payment")
         with output.working("Traffic on v1"):
             callers.wait_for(_REQUESTS_BETWEEN)
-        with output.working("Deploying v2 under traffic"):
-            deployed = opened.deploy(_MODEL, second.version.number, "a better version")
-            swapped = _swap(workers, deployed, opened)
-            callers.wait_for(_REQUESTS_BETWEEN)
-        story.swap_seconds.append(swapped)
-        output.say(
-            f"[bold green]✓[/] deployed [bold]v2[/] under traffic; every worker answered "
-            f"with it {swapped:.2f} s after the route changed"
-        )
-        with output.working("Rolling back under traffic"):
-            back = opened.rollback(_MODEL, None, "to show how")
-            swapped = _swap(workers, back, opened)
-            callers.wait_for(_REQUESTS_BETWEEN)
-        story.swap_seconds.append(swapped)
-        output.say(
-            f"[bold green]✓[/] rolled back to [bold]v1[/] under traffic; done {swapped:.2f} "
-            "s after the route changed"
-        )
+        _do(output, story, 0, "deploy", f"{_MODEL}@2", *_CANARY)
+        _do(output, story, 0, "status", "--watch", "--settled-within", _PATIENCE)
+        story.released = _rollout(opened)
+        _do(output, story, 0, "verdict", _newest_verdict(opened))
+        _do(output, story, NOT_SO, "deploy", f"{_MODEL}@3", *_CANARY)
+        callers.wait_for(_REQUESTS_BETWEEN)
+        _do(output, story, 0, "rollback", _MODEL, "--reason", "to show how")
+        callers.wait_for(_REQUESTS_BETWEEN)
     finally:
         callers.stop()
+    output.say()
     _count(output, total_of(callers.heard), story)
 
 
-def _rows() -> list[dict[str, Any]]:
-    """The payments that callers send."""
-    columns, _ = world.payments(2000, world.SEED + 2)
-    return world.rows_of(columns)
+def _do(output: Output, story: Story, expected: int, *words: str) -> None:
+    """Carry out a command, under the eyes of whoever watches."""
+    done = carry_out(output, Path(story.workspace), *words)
+    story.commands.append(done)
+    if done.status != expected:
+        raise NotReady(
+            f"`{done.command}` ended with {done.status}, and not with {expected}",
+            field="demo",
+            got=done.status,
+            expected=f"a look into {story.workspace}/run/up.log",
+        )
 
 
-def _swap(workers: Server, deployed: Deployed, opened: Workspace) -> float:
-    """How long after the route changed every worker followed."""
-    wait_for(workers, deployed, _SWAP_SECONDS)
-    return round((opened.clock.now_ns() - deployed.time_ns) / 1e9, 3)
+def _rollout(opened: Workspace) -> Rollout | None:
+    """The rollout that began last."""
+    record = opened.rollouts.newest(_MODEL)
+    return record.rollout if record is not None else None
+
+
+def _newest_verdict(opened: Workspace) -> str:
+    """The id of what the gate said last."""
+    latest = opened.verdicts.latest(_MODEL)
+    assert latest is not None
+    return latest.id
+
+
+def _payments() -> list[tuple[dict[str, Any], str]]:
+    """The payments that callers send, and what they turn out to be."""
+    columns, fraud = world.payments(2000, world.SEED + 2)
+    truths = ("ok", "fraud")
+    return [
+        (row, truths[is_fraud]) for row, is_fraud in zip(world.rows_of(columns), fraud, strict=True)
+    ]
 
 
 def _count(output: Output, total: Total, story: Story) -> None:
     story.requests, story.failed = total.requests, total.failed
+    story.outcomes = total.outcomes
     story.answered_by = total.versions
     story.p50_ms, story.p99_ms = round(total.p50_ms, 2), round(total.p99_ms, 2)
     story.decision = total.newest.get(2, "")
     mark = "[bold red]✗[/]" if total.failed else "[bold green]✓[/]"
     by = " and ".join(f"{count:,} by v{number}" for number, count in total.versions.items())
     output.say(
-        f"{mark} [bold]{total.requests:,}[/] requests, [bold]{total.failed}[/] failed; {by}; "
+        f"{mark} [bold]{total.requests:,}[/] payments, [bold]{total.failed}[/] failed; {by}; "
         f"p50 {total.p50_ms:.1f} ms, p99 {total.p99_ms:.1f} ms ({_CALLERS} callers on this "
         "same machine)"
     )
@@ -222,10 +243,9 @@ def _count(output: Output, total: Total, story: Story) -> None:
 
 def _look_back(output: Output, opened: Workspace, server: DemoServer, story: Story) -> None:
     """One answer of each status, a bad request, the journal, and one decision made again."""
-    story.statuses = one_of_each(server, _PATH, _rows())
+    story.statuses = one_of_each(server, _PATH, [row for row, _ in _payments()])
     show(output, story.statuses)
-    bad = {"amount": -5, "country": "DE", "hour": 3, "card_age": 10, "last_hour": 0,
-           "new_device": False}  # fmt: skip
+    bad = {**_payments()[0][0], "amount": -5}
     status, refused = server.ask("POST", _PATH, msgspec.json.encode({"inputs": bad}))
     story.refused = {"status": status, **refused}
     output.say(
@@ -234,13 +254,15 @@ def _look_back(output: Output, opened: Workspace, server: DemoServer, story: Sto
     )
     with output.working("Asking the journal"):
         table = opened.journal.query(
-            "select version, count(*) as decisions from decisions group by version order by version"
-        )
-    story.journal = {row["version"]: row["decisions"] for row in table.to_pylist()}
+            "select version, count(*) filter (arm <> 'shadow') as shown, count(*) filter "
+            "(arm = 'shadow') as unseen from decisions group by version order by version"
+        ).to_pylist()
+    story.journal = {row["version"]: row["shown"] for row in table}
+    story.unseen = sum(row["unseen"] for row in table)
     kept = sum(story.journal.values())
     output.say(
         f"[bold green]✓[/] the journal holds {kept:,} decisions: every answer, with inputs, "
-        "features, output and times"
+        f"features, output and times; and {story.unseen:,} that v2 made unseen, to be compared"
     )
     if story.decision:
         with output.working("Replaying a decision of v2"):
@@ -250,10 +272,7 @@ def _look_back(output: Output, opened: Workspace, server: DemoServer, story: Sto
 
 def _where_to_look(output: Output, server: DemoServer, story: Story) -> None:
     folder = story.workspace
-    sample = (
-        '{"inputs": {"amount": 950, "country": "US", "hour": 3, "card_age": 12, '
-        '"last_hour": 4, "new_device": true}}'
-    )
+    sample = msgspec.json.encode({"inputs": _payments()[0][0]}).decode()
     output.say()
     output.say("[bold]Where to look[/]")
     output.say(
@@ -265,6 +284,6 @@ def _where_to_look(output: Output, server: DemoServer, story: Story) -> None:
         output.say(f"  [cyan]mainstay judge --explain {each.id} --workspace {folder}[/]")
     output.say(f"  [cyan]curl {server.url}{_PATH} -d '{escape(sample)}'[/]")
     output.say(f"  [cyan]mainstay status --workspace {folder}[/]")
-    output.say(f"  [cyan]mainstay deploy {_MODEL}@2 --workspace {folder}[/]")
+    output.say(f"  [cyan]mainstay deploy {_MODEL}@2 --strategy direct --workspace {folder}[/]")
     question = "select * from decisions limit 5"
     output.say(f'  [cyan]mainstay query --workspace {folder} "{question}"[/]')

@@ -15,7 +15,7 @@ from mainstay.base.errors import NotReady
 from mainstay.wiring.folders import Places
 from mainstay.wiring.server import running
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 40.0
 _LOOK_SECONDS = 0.01
 

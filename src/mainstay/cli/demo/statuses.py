@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from mainstay.cli.demo.server import DemoServer
+from mainstay.cli.demo.world import card
 from mainstay.cli.output import Output, escape
 
 _SEARCHED: Final = 500
@@ -13,9 +14,9 @@ _STATUSES: Final = ("answered", "asked", "options", "held", "fallback", "decline
 _AT_NIGHT: Final[dict[str, Any]] = {"hour": 3, "card_age": 12, "last_hour": 4, "new_device": True}
 _BY_DAY: Final[dict[str, Any]] = {"hour": 14, "card_age": 900, "last_hour": 0, "new_device": False}
 _CHOSEN: Final[tuple[dict[str, Any], ...]] = (
-    {"amount": 40_000, "country": "US", **_AT_NIGHT},
-    {"amount": 20, "country": "BR", **_BY_DAY},
-    {"amount": 900, "country": "BR", **_BY_DAY},
+    {"card": card(98, 1), "amount": 40_000, "country": "US", **_AT_NIGHT},
+    {"card": card(98, 2), "amount": 20, "country": "BR", **_BY_DAY},
+    {"card": card(98, 3), "amount": 900, "country": "BR", **_BY_DAY},
 )
 """A large payment that looks like fraud, and two from where the model never learned."""
 

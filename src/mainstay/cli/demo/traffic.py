@@ -1,4 +1,9 @@
-"""Callers of the demonstration: threads that send one payment after the other over real HTTP."""
+"""Callers of the demonstration: threads that send one payment after the other over real HTTP, and
+tell what each of them turned out to be.
+
+A demonstration is no benchmark: after each payment a caller takes a breath, so that what a
+candidate answers unseen, for which nobody waits, gets its turn on a small machine too.
+"""
 
 import http.client
 import random
@@ -11,7 +16,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mainstay.cli.demo.world import card
+
 _PATIENCE_SECONDS = 10.0
+_BREATH_SECONDS = 0.004
+_HEADERS = {"Content-Type": "application/json"}
 
 
 class Heard(msgspec.Struct, kw_only=True):
@@ -19,6 +28,8 @@ class Heard(msgspec.Struct, kw_only=True):
 
     requests: int = 0
     failed: int = 0
+    outcomes: int = 0
+    """Payments of which it told what they were."""
     versions: Counter[int] = msgspec.field(default_factory=Counter[int])
     latencies_ms: list[float] = []
     newest: dict[int, str] = {}
@@ -29,10 +40,13 @@ class Heard(msgspec.Struct, kw_only=True):
 class Callers:
     """A few callers at once, until told to stop."""
 
-    def __init__(self, url: str, model: str, rows: Sequence[dict[str, Any]], count: int) -> None:
+    def __init__(
+        self, url: str, model: str, payments: Sequence[tuple[dict[str, Any], str]], count: int
+    ) -> None:
+        """`payments` are rows, each with what it turns out to be."""
         self._place = urlsplit(url)
-        self._path = f"/models/{model}/decide"
-        self._bodies = [msgspec.json.encode({"inputs": row}) for row in rows]
+        self._model = model
+        self._payments = payments
         self._stop = threading.Event()
         self.heard = [Heard() for _ in range(count)]
         self._threads = [
@@ -64,31 +78,56 @@ class Callers:
         """How many were answered or failed."""
         return sum(heard.requests for heard in self.heard)
 
-    def _call(self, heard: Heard, seed: int) -> None:
-        order = random.Random(seed)  # noqa: S311  # because it only chooses which payment comes next
+    def _call(self, heard: Heard, caller: int) -> None:
+        order = random.Random(caller)  # noqa: S311  # because it only chooses which payment comes next
         connection = self._connect()
         while not self._stop.is_set():
-            body = order.choice(self._bodies)
+            row, truth = order.choice(self._payments)
+            # Every payment is made with another card: a user counts once in a comparison.
+            inputs = {**row, "card": card(caller, heard.requests)}
             began = time.perf_counter()
             try:
-                connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                data = answer.read()
-            except OSError as error:
+                status, data = self._post(
+                    connection, f"/models/{self._model}/decide", {"inputs": inputs}
+                )
+                heard.latencies_ms.append((time.perf_counter() - began) * 1e3)
+                if status == 200:
+                    self._tell(connection, heard, msgspec.json.decode(data), truth)
+            except (OSError, http.client.HTTPException) as error:
                 self._failed(heard, repr(error))
                 connection.close()
                 connection = self._connect()
                 continue
             heard.requests += 1
-            heard.latencies_ms.append((time.perf_counter() - began) * 1e3)
-            if answer.status == 200:
-                decision = msgspec.json.decode(data)
-                heard.versions[decision["version"]] += 1
-                heard.newest[decision["version"]] = decision["id"]
-            else:
+            if status != 200:
                 heard.failed += 1
-                heard.failures.append(f"{answer.status} {data[:200]!r}")
+                heard.failures.append(f"{status} {data[:200]!r}")
+            self._stop.wait(order.expovariate(1 / _BREATH_SECONDS))
         connection.close()
+
+    def _tell(
+        self, connection: http.client.HTTPConnection, heard: Heard, told: Any, truth: str
+    ) -> None:
+        """Remember an answer, and tell what the payment turned out to be."""
+        heard.versions[told["version"]] += 1
+        heard.newest[told["version"]] = told["id"]
+        status, data = self._post(
+            connection,
+            f"/decisions/{told['id']}/outcome",
+            {"label": truth, "model": self._model},
+        )
+        if status == 200:
+            heard.outcomes += 1
+        else:
+            heard.failed += 1
+            heard.failures.append(f"{status} {data[:200]!r}")
+
+    def _post(
+        self, connection: http.client.HTTPConnection, path: str, body: dict[str, Any]
+    ) -> tuple[int, bytes]:
+        connection.request("POST", path, msgspec.json.encode(body), _HEADERS)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
     def _failed(self, heard: Heard, words: str) -> None:
         heard.requests += 1
@@ -108,6 +147,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: int
     failed: int
+    outcomes: int
     versions: dict[int, int]
     newest: dict[int, str]
     p50_ms: float
@@ -128,6 +168,7 @@ def total_of(heard: Sequence[Heard]) -> Total:
     return Total(
         requests=sum(one.requests for one in heard),
         failed=sum(one.failed for one in heard),
+        outcomes=sum(one.outcomes for one in heard),
         versions=dict(sorted(versions.items())),
         newest=newest,
         p50_ms=_at(latencies, 0.5),
