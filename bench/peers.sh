@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Install the peers that bench/serve.py --peers measures, each in an environment of its own under
-# .venv-peers. They are not locked: the comparison is with what people get today. Named ones only:
-#     bench/peers.sh mlserver litserve
+# Install the peers that bench/serve.py --peers and bench/watch.py --peers measure, each in an
+# environment of its own under .venv-peers. They are not locked: the comparison is with what people
+# get today. Named ones only:
+#     bench/peers.sh evidently nannyml whylogs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -14,7 +15,7 @@ install() {
   ".venv-peers/$name/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
 }
 
-for peer in "${@:-mlserver litserve bentoml mlflow triton}"; do
+for peer in "${@:-mlserver litserve bentoml mlflow triton evidently nannyml whylogs}"; do
   for name in $peer; do
     echo "installing $name"
     case $name in
@@ -25,6 +26,9 @@ for peer in "${@:-mlserver litserve bentoml mlflow triton}"; do
       mlflow) install mlflow mlflow onnx onnxruntime uvloop httptools ;;
       # Triton's Python back end is linked against the system's Python 3.11.
       triton) PEER_PYTHON=${TRITON_PYTHON:-/usr/bin/python3.11} install triton nvidia-pytriton onnxruntime 'numpy<2' ;;
+      evidently) install evidently evidently 'pandas<3' pyarrow ;;
+      nannyml) install nannyml nannyml statsmodels 'pandas<3' pyarrow ;;
+      whylogs) install whylogs 'whylogs[viz]' 'pandas<3' pyarrow ;;
       *) echo "no peer is called $name" >&2; exit 2 ;;
     esac
   done

@@ -7,6 +7,7 @@ reference alone, so a test on what falls into them is as honest as one on the va
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -14,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mainstay.summaries.arrow import arrow
-from mainstay.summaries.values import Tally, Values, arrays, blocks, lengths, sampled, tally_of
+from mainstay.summaries.values import (
+    Tally,
+    Values,
+    arrays,
+    blocks,
+    lengths,
+    sampled,
+    tally_of,
+    vector_lengths,
+)
 
 CELLS_MAX: Final = 256
 NAMES_MAX: Final = 1000
@@ -22,7 +32,9 @@ _SAMPLE_ROWS: Final = 1 << 16
 _SEQUENCE_ROWS_MIN: Final = 20
 _TEXT_DISTINCT_MIN: Final = 50
 
-RulerKind = Literal["number", "sequence", "category", "text", "time", "unordered", "empty"]
+RulerKind = Literal[
+    "number", "sequence", "category", "text", "vector", "time", "unordered", "empty"
+]
 
 
 class Ruler(msgspec.Struct, frozen=True):
@@ -53,6 +65,8 @@ def ruler_of(values: Values) -> tuple[Ruler, Tally | None]:
             return Ruler("number", _edges(pieces, ends), type=values.type), None
         case "strings":
             return _of_strings(values)
+        case "vector":
+            return Ruler("vector", _of_lengths(vector_lengths(values)), type=values.type), None
         case other:
             return Ruler(other, type=values.type), None
 
@@ -100,10 +114,7 @@ def _is_sequence(values: Values) -> bool:
 
 def _of_strings(values: Values) -> tuple[Ruler, Tally | None]:
     if _is_text(values):
-        pieces = list(lengths(values))
-        every = np.concatenate(pieces) if pieces else np.zeros(0)
-        ends = (float(every.min()), float(every.max())) if len(every) else (0.0, 0.0)
-        return Ruler("text", _edges([_thinned(every, len(every))], ends), type=values.type), None
+        return Ruler("text", _of_lengths(lengths(values)), type=values.type), None
     tally = tally_of(values)
     if len(tally.counts) > NAMES_MAX:
         # The commonest, and where the counts are equal the first in the alphabet.
@@ -116,6 +127,13 @@ def _of_strings(values: Values) -> tuple[Ruler, Tally | None]:
     kept.sort(key=lambda pair: (-pair[1], pair[0]))
     names = tuple(name for name, _ in kept[:NAMES_MAX])
     return Ruler("category", names=names, type=values.type), tally
+
+
+def _of_lengths(pieces: Iterable[npt.NDArray[np.float64]]) -> tuple[float, ...]:
+    every = np.concatenate([np.zeros(0), *pieces])
+    every = every[np.isfinite(every)]
+    ends = (float(every.min()), float(every.max())) if len(every) else (0.0, 0.0)
+    return _edges([_thinned(every, len(every))], ends)
 
 
 def _is_text(values: Values) -> bool:

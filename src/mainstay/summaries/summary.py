@@ -21,7 +21,15 @@ from mainstay.base.errors import InvalidUsage
 from mainstay.summaries.arrow import arrow
 from mainstay.summaries.moments import Moments, merge_moments, moments_of
 from mainstay.summaries.ruler import Ruler, fingerprint
-from mainstay.summaries.values import Kind, Tally, Values, blocks, lengths, tally_of
+from mainstay.summaries.values import (
+    Kind,
+    Tally,
+    Values,
+    blocks,
+    lengths,
+    tally_of,
+    vector_lengths,
+)
 
 Counts = npt.NDArray[np.int64]
 
@@ -64,7 +72,7 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     numbers: Numbers | None = None
     categories: Categories | None = None
     lengths: Numbers | None = None
-    """How long the strings of a column of text are, in characters."""
+    """How long the strings of a column of text are, in characters, or its vectors."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -92,6 +100,10 @@ def summarise(values: Values, ruler: Ruler, tally: Tally | None = None) -> Summa
         return Summary(mark, values.kind, rows, missing, numbers=_numbers(blocks(values), ruler))
     if ruler.kind == "text" and values.kind == "strings":
         return Summary(mark, values.kind, rows, missing, lengths=_numbers(lengths(values), ruler))
+    # Vectors of another number of dimensions are of another type.
+    if ruler.kind == "vector" and values.type == ruler.type:
+        measured = _numbers(vector_lengths(values), ruler)
+        return Summary(mark, values.kind, rows, missing, lengths=measured)
     if ruler.kind == "category" and values.kind == "strings":
         counted = _categories(tally or tally_of(values), ruler)
         return Summary(mark, values.kind, rows, missing, categories=counted)
@@ -139,16 +151,17 @@ def _categories(tally: Tally, ruler: Ruler) -> Categories:
 def _sampled(others: dict[str, int]) -> tuple[dict[str, int], bool]:
     """Those with the smallest hashes: whoever is among them in the whole is so in every part."""
     cut = len(others) > OTHERS_KEPT_MAX
-    hashes = np.fromiter((_hash(name) for name in others), np.int64, len(others))
+    hashes = np.fromiter((hash_of(name) for name in others), np.int64, len(others))
     names = list(others)
     if cut:
         last = np.partition(hashes, OTHERS_KEPT_MAX - 1)[OTHERS_KEPT_MAX - 1]
         names = [names[at] for at in np.flatnonzero(hashes <= last).tolist()]
-    kept = sorted(names, key=lambda name: (_hash(name), name))[:OTHERS_KEPT_MAX]
+    kept = sorted(names, key=lambda name: (hash_of(name), name))[:OTHERS_KEPT_MAX]
     return {name: others[name] for name in kept}, cut
 
 
-def _hash(name: str) -> int:
+def hash_of(name: str) -> int:
+    """What decides which categories a sample keeps: those with the smallest."""
     return zlib.crc32(name.encode("utf-8", "surrogatepass"))
 
 

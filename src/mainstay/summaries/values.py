@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from mainstay.summaries.arrow import arrow
 
-Kind = Literal["number", "strings", "time", "unordered", "empty"]
-"""`unordered` is what no test here can compare: lists, structs, vectors, complex numbers."""
+Kind = Literal["number", "strings", "vector", "time", "unordered", "empty"]
+"""`vector` is a list of numbers, equally many in each row; `unordered` is what no test here can
+compare: other lists, structs, complex numbers."""
 
 BLOCK_ROWS: Final = 1 << 15
 """How many numbers are looked at in one go: few enough to stay in the cache of a core."""
@@ -48,11 +49,36 @@ def values_of(column: Any) -> Values:
     missing = int(column.null_count)
     if missing == len(column):
         kind = "empty"
+    elif kind == "unordered" and dimensions(column):
+        return Values("vector", _vector_words(column), len(column), missing, column)
     return Values(kind, str(column.type), len(column), missing, column)
+
+
+def dimensions(column: Any) -> int:
+    """How many numbers each row of a column of vectors has; 0 where it is none."""
+    if not hasattr(column, "chunks"):
+        return int(column.shape[1]) if column.ndim == 2 and column.dtype.kind in "fiu" else 0
+    types = arrow().types
+    fixed = types.is_fixed_size_list(column.type)
+    if not (fixed or types.is_list(column.type) or types.is_large_list(column.type)):
+        return 0
+    inner = column.type.value_type
+    if not (types.is_integer(inner) or types.is_floating(inner)):
+        return 0
+    if fixed:
+        return int(column.type.list_size)
+    sizes = arrow().compute.min_max(arrow().compute.list_value_length(column)).as_py()
+    return int(sizes["min"] or 0) if sizes["min"] == sizes["max"] else 0
+
+
+def _vector_words(column: Any) -> str:
+    return f"vector of {dimensions(column)}"
 
 
 def _numpy(column: npt.NDArray[Any]) -> Values:
     code = column.dtype.kind
+    if len(column) and dimensions(column):
+        return Values("vector", _vector_words(column), len(column), 0, column)
     if column.ndim != 1 or code in "cV":
         return Values("unordered", str(column.dtype), len(column), 0, column)
     if code in "fiu":
@@ -127,13 +153,46 @@ def blocks(values: Values) -> Iterator[npt.NDArray[np.float64]]:
 
 def lengths(values: Values) -> Iterator[npt.NDArray[np.float64]]:
     """How long the strings of a column are, in characters, block by block."""
-    for chunk in _strings(values).chunks:
+    for chunk in strings_of(values).chunks:
         for start in range(0, len(chunk), BLOCK_ROWS):
             counted = arrow().compute.utf8_length(chunk.slice(start, BLOCK_ROWS)).drop_null()
             yield counted.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _strings(values: Values) -> Any:
+def vectors(values: Values) -> Iterator[npt.NDArray[np.float64]]:
+    """The vectors of a column that are not missing, block by block, one a row."""
+    size = dimensions(values.column)
+    step = max(1, BLOCK_ROWS // size)
+    for part in getattr(values.column, "chunks", [values.column]):
+        for start in range(0, len(part), step):
+            piece = part[start : start + step]
+            if not isinstance(piece, np.ndarray):
+                piece = _matrix(piece, size)
+            yield piece.astype(np.float64)
+
+
+def _matrix(part: Any, size: int) -> npt.NDArray[Any]:
+    """An Arrow array of lists as rows, without those that are missing."""
+    numbers = part.drop_null().flatten().to_numpy(zero_copy_only=False)
+    return numbers.reshape(-1, size)
+
+
+def vector_lengths(values: Values) -> Iterator[npt.NDArray[np.float64]]:
+    """How long the vectors of a column are (Euclid's way), block by block, to one part in 65,536,
+    so that vectors that were made to have one length do; not a number or infinite where one of
+    their numbers is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in vectors(values):
+            scale = np.abs(block).max(axis=1)
+            scale[~((scale > 0.0) & (scale < np.inf))] = 1.0
+            # Scaled, because a square leaves the range of a float long before its root does.
+            shares: npt.NDArray[np.float64] = block / scale[:, np.newaxis]
+            long: npt.NDArray[np.float64] = np.sqrt((shares * shares).sum(axis=1)) * scale
+            part, power = np.frexp(long)
+            yield np.ldexp(np.round(part * 65536.0) / 65536.0, power)
+
+
+def strings_of(values: Values) -> Any:
     """A column of strings as large strings, whatever it was encoded as."""
     pa = arrow()
     if values.column.type == pa.string() or values.column.type == pa.large_string():
@@ -162,7 +221,7 @@ def tally_of(values: Values) -> Tally:
         parts = [_tally_dictionary(chunk) for chunk in column.chunks]
     else:
         if not (pa.types.is_boolean(column.type) or pa.types.is_string(column.type)):
-            column = _strings(values)
+            column = strings_of(values)
         counted = arrow().compute.value_counts(column)
         parts = [(counted.field("values"), counted.field("counts").to_numpy())]
     if not parts:
@@ -204,3 +263,22 @@ def sampled(values: Values, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float
     pa = arrow()
     taken = column.take(pa.array(rows)).cast(pa.float64(), safe=False)
     return taken.to_numpy(zero_copy_only=False)
+
+
+def sampled_part(values: Values, rows: npt.NDArray[np.int64]) -> Values:
+    """Some rows of a column, given in order, as a column."""
+    column: Any = values.column
+    if isinstance(column, np.ndarray):
+        return Values(values.kind, values.type, len(rows), 0, column[rows])
+    pa = arrow()
+    parts: list[Any] = []
+    begin = 0
+    # Piece by piece: taken from the whole, all its strings would be copied first.
+    for chunk in column.chunks:
+        first, last = np.searchsorted(rows, [begin, begin + len(chunk)])
+        if pa.types.is_string_view(chunk.type):
+            chunk = chunk.cast(pa.large_string())  # noqa: PLW2901  # because views cannot be taken
+        parts.append(chunk.take(pa.array(rows[first:last] - begin)))
+        begin += len(chunk)
+    taken = pa.chunked_array(parts, None if parts else column.type)
+    return Values(values.kind, values.type, len(rows), int(taken.null_count), taken)

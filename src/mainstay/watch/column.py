@@ -21,11 +21,19 @@ from mainstay.watch.distances import (
 )
 from mainstay.watch.ks import ks_counts
 from mainstay.watch.means import anova, welch
-from mainstay.watch.model import LEAST_MISSING, LEAST_SHARE, Check, Measured
+from mainstay.watch.mmd import Discrepancy
+from mainstay.watch.model import (
+    LEAST_MISSING,
+    LEAST_SHARE,
+    Check,
+    Measured,
+    Question,
+    resolution,
+)
 from mainstay.watch.ranks import rank_place, rank_spread
 from mainstay.watch.shares import chi_square, two_shares
 from mainstay.watch.special import gamma_tail
-from mainstay.watch.statistics import joined
+from mainstay.watch.statistics import Result, joined
 
 Counts = npt.NDArray[np.int64]
 
@@ -39,7 +47,7 @@ def checks_of(column: Measured, least_effect: float) -> tuple[list[Check], dict[
         (column.reference.lengths, column.current.lengths),
     ):
         if before is not None and after is not None:
-            checks += _numbers(before, after, least_effect, figures)
+            checks += _numbers(before, after, column.vectors, least_effect, figures)
             figures |= _number_figures(before, after, column)
     before, after = column.reference.categories, column.current.categories
     if before is not None and after is not None:
@@ -55,17 +63,18 @@ def _missing(before: Summary, after: Summary) -> Iterator[Check]:
 
 
 def _numbers(
-    before: Numbers, after: Numbers, least_effect: float, figures: dict[str, float]
+    before: Numbers,
+    after: Numbers,
+    vectors: Discrepancy | None,
+    least_effect: float,
+    figures: dict[str, float],
 ) -> Iterator[Check]:
+    yield from _not_finite(before, after)
     n, m = before.moments.count, after.moments.count
-    if before.nan and n:
-        # Where the reference has some already, more of them is a question of degree.
-        found = two_shares(before.nan, n + before.nan, after.nan, m + after.nan)
-        if after.nan or m:
-            yield Check("not a number", found.p, found.effect, LEAST_MISSING, m + after.nan)
     if n == 0 or m == 0:
         return
     first, second = _counts(before.cells), _counts(after.cells)
+    tests: dict[str, Result] = {}
     if int(((first + second) > 0).sum()) > 1:
         tests = {
             "ks": ks_counts(first, second),
@@ -73,16 +82,34 @@ def _numbers(
             "rank spread": rank_spread(first, second),
         }
         figures["ks_error"] = tests["ks"].error
+    if vectors is not None:
+        tests["mmd"] = Result(vectors.squared, vectors.apart.p, vectors.apart.effect)
+        figures["mmd area"] = vectors.apart.area
+    if tests:
         for name, result in tests.items():
             figures[name] = result.statistic
             figures[f"{name} p"] = result.p
         p = joined([result.p for result in tests.values()])
-        yield Check("shape", p, tests["ks"].effect, least_effect, m, _resolution(n, m))
+        effect = max(tests[name].effect for name in ("ks", "mmd") if name in tests)
+        yield Check("shape", p, effect, least_effect, m, resolution(n, m))
     share = math.log(m / (n + m))
     below, above = int(second[0]), int(second[-1])
     # The chance that the most extreme so many values of both samples all lie in the second.
     p = min(1.0, 2.0 * math.exp(max(below, above) * share))
     yield Check("range", p, (below + above) / m, LEAST_SHARE, m)
+
+
+def _not_finite(before: Numbers, after: Numbers) -> Iterator[Check]:
+    """Where the reference has some already, more of them is a question of degree."""
+    of, now = (each.moments.count + each.nan + sum(each.infinite) for each in (before, after))
+    counts: tuple[tuple[Question, int, int], ...] = (
+        ("not a number", before.nan, after.nan),
+        ("infinite", sum(before.infinite), sum(after.infinite)),
+    )
+    for question, had, has in counts:
+        if had and now and had + has < of + now:
+            found = two_shares(had, of, has, now)
+            yield Check(question, found.p, found.effect, LEAST_MISSING, now)
 
 
 def _number_figures(before: Numbers, after: Numbers, column: Measured) -> dict[str, float]:
@@ -135,7 +162,7 @@ def _categories(
             "jensen-shannon": jensen_shannon(first, second),
             "l-infinity": largest_difference(first, second),
         }
-        yield Check("shape", found.p, found.effect, least_effect, m, _resolution(n, m))
+        yield Check("shape", found.p, found.effect, least_effect, m, resolution(n, m))
     yield _new_values(column, n, m)
 
 
@@ -176,11 +203,6 @@ def new_names(column: Measured, at_most: int) -> list[tuple[str, int]]:
         return []
     new = [(name, count) for name, count in after.others.items() if name not in before.others]
     return sorted(new, key=lambda pair: (-pair[1], pair[0]))[:at_most]
-
-
-def _resolution(n: int, m: int) -> float:
-    """One standard error of a share that is compared between two samples, times two."""
-    return math.sqrt((n + m) / n / m)
 
 
 def _counts(cells: tuple[int, ...]) -> Counts:

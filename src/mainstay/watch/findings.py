@@ -18,7 +18,7 @@ _BLIND_FROM = 0.5
 
 _COMPARED = {
     ("number", "number"), ("sequence", "number"), ("text", "strings"), ("category", "strings"),
-    ("time", "time"), ("unordered", "unordered"),
+    ("vector", "vector"), ("time", "time"), ("unordered", "unordered"),
 }  # fmt: skip
 
 
@@ -62,12 +62,26 @@ def findings_of(judged: Judged, rate: float) -> list[Finding]:
     column = judged.column
     facts = _facts(column)
     found = [_finding(column, check, p, weight, rate) for check, p, weight in judged.checks]
-    if not facts and not found and column.ruler.kind == "unordered":
-        return [Finding(
-            check=f"{column.name}: shape", verdict="unsure", samples=column.current.rows,
-            words=f"Values of type {column.types[0]} are not compared.",
-        )]  # fmt: skip
-    return facts + found
+    if facts or found:
+        return facts + found
+    words = _incomparable(column)
+    if not words:
+        return []
+    return [Finding(check=f"{column.name}: shape", verdict="unsure",
+                    samples=column.current.rows, words=words)]  # fmt: skip
+
+
+def _incomparable(column: Measured) -> str:
+    """Why nothing could be asked of a column; empty where that says nothing."""
+    if column.ruler.kind == "unordered":
+        return f"Values of type {column.types[0]} are not compared."
+    for role, each in (("The reference", column.reference), ("The current data", column.current)):
+        numbers = each.numbers or each.lengths
+        if numbers is None or numbers.moments.count:
+            continue
+        if numbers.nan + sum(numbers.infinite):
+            return f"{role} has no finite value of `{column.name}`, so nothing can be compared."
+    return ""
 
 
 def _facts(column: Measured) -> list[Finding]:
@@ -75,12 +89,14 @@ def _facts(column: Measured) -> list[Finding]:
     name, now = column.name, column.current
     found: list[Finding] = []
     kinds = (column.ruler.kind, now.kind)
-    if "empty" not in kinds and kinds not in _COMPARED:
+    other = kinds not in _COMPARED or (kinds[1] == "vector" and column.types[0] != column.types[1])
+    if "empty" not in kinds and other:
         found.append(Finding(
             check=f"{name}: type", verdict="fail", samples=now.rows,
             words=f"`{name}` was {column.types[0]} and is {column.types[1]} now.",
         ))  # fmt: skip
-    before, after = column.reference.numbers, now.numbers
+    before = column.reference.numbers or column.reference.lengths
+    after = now.numbers or now.lengths
     if after is None:
         return found
     for question, words, was, count in (
@@ -97,21 +113,24 @@ def _facts(column: Measured) -> list[Finding]:
     return found
 
 
+def verdict_of(check: Check, p: float, weight: float, rate: float) -> tuple[Verdict, str]:
+    """The verdict of a check, and what is to be said of how sure it is."""
+    certain = p <= rate
+    if certain and check.effect >= check.limit:
+        return "fail", ""
+    if certain:
+        return "pass", " That is no chance, but too little to matter."
+    # The Kolmogorov–Smirnov test's own threshold for this many rows and tests.
+    seen_from = check.detectable * math.sqrt(math.log(2.0 / (rate * weight)) / 2.0)
+    if seen_from > _BLIND_FROM:
+        few = f" {check.samples:,} rows are too few to see less than a change of half of them."
+        return "unsure", few
+    return "pass", ""
+
+
 def _finding(column: Measured, check: Check, p: float, weight: float, rate: float) -> Finding:
     certain = p <= rate
-    verdict: Verdict = "pass"
-    if certain and check.effect >= check.limit:
-        verdict = "fail"
-    elif not certain and check.detectable:
-        # The Kolmogorov–Smirnov test's own threshold for this many rows and tests.
-        seen_from = check.detectable * math.sqrt(math.log(2.0 / (rate * weight)) / 2.0)
-        if seen_from > _BLIND_FROM:
-            verdict = "unsure"
-    tail = ""
-    if verdict == "unsure":
-        tail = f" {check.samples:,} rows are too few to see less than a change of half of them."
-    elif certain and verdict == "pass":
-        tail = " That is no chance, but too little to matter."
+    verdict, tail = verdict_of(check, p, weight, rate)
     return Finding(
         check=f"{column.name}: {check.question}",
         verdict=verdict,
@@ -136,8 +155,8 @@ def _words(column: Measured, check: Check, *, changed: bool) -> str:
             f"{_share(after.missing / after.rows)} of {name} are missing,"
             f" {_share(before.missing / before.rows)} in the reference."
         )
-    if check.question == "not a number":
-        return f"The share of {name} that is not a number differs by {_share(check.effect)}."
+    if check.question in {"not a number", "infinite"}:
+        return f"The share of {name} that is {check.question} differs by {_share(check.effect)}."
     if check.question == "range":
         return _range_words(column, check)
     shown = ", ".join(_shown(new) for new, _ in new_names(column, _NAMES_SHOWN))
@@ -154,6 +173,12 @@ def _shape_words(column: Measured, check: Check, *, changed: bool) -> str:
     after = column.current.numbers or column.current.lengths
     if before is None or after is None:
         return f"{_share(check.effect)} of the rows of {name} have moved to other categories."
+    if column.vectors is not None:
+        return (
+            f"{name} has changed: its vectors can be told from those of the reference with an area"
+            f" under the ROC curve of {column.vectors.apart.area:.3f}, where 0.5 is a coin; their"
+            f" mean length was {_number(before.moments.mean)} and is {_number(after.moments.mean)}."
+        )
     what = f"The length of {name}" if column.reference.lengths else name
     if after.low == after.high:
         return f"{what} has become constant: {_number(after.low)}."

@@ -39,7 +39,8 @@ def anova(groups: Sequence[Moments]) -> Result:
     if between < 1 or within < 1:
         return NOTHING
     mean = sum(group.mean * (group.count / total) for group in groups)
-    explained = sum(group.count * (group.mean - mean) ** 2 for group in groups)
+    # A product, because a power that leaves the range of a float raises.
+    explained = sum(group.count * (group.mean - mean) * (group.mean - mean) for group in groups)
     left = sum(group.squares for group in groups)
     if not math.isfinite(explained + left) or explained + left == 0.0:
         return NOTHING

@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 
 from mainstay.contract.finding import Finding, Verdict
-from mainstay.watch.model import ColumnReport, Side
+from mainstay.watch.model import DOMAIN_CLASSIFIER, ColumnReport, Side
 from mainstay.watch.terminal import plain
 
 _HEAD: Final = """\
@@ -79,6 +79,11 @@ def page(
         f'<h1 class="{verdict}">{_WORDS[verdict]}</h1>',
         f"<p>{rows[0]:,} rows of reference, {rows[1]:,} current rows; {size}.</p>",
         f'<p class="soft">{_safe(promise)}</p>',
+    ]
+    parts += [
+        f'<p class="soft">{_safe(found.words)}</p>'
+        for found in findings
+        if found.check == DOMAIN_CLASSIFIER and found.verdict == "pass"
     ]
     if told:
         parts.append("<h2>Findings</h2>" + _found(told))

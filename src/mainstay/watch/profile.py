@@ -20,6 +20,7 @@ _REMARKS: Final = {
     "unordered": "Values of this type are not compared.",
     "empty": "The reference has no values.",
     "text": "Text: its lengths are compared.",
+    "vector": "Vectors: their lengths are shown, and both lengths and directions are compared.",
 }
 
 

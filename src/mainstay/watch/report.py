@@ -5,7 +5,7 @@ from html import escape
 import msgspec
 
 from mainstay.contract.finding import Finding, Verdict, worst
-from mainstay.watch.model import ColumnReport, Correlated
+from mainstay.watch.model import Classifier, ColumnReport, Correlated
 from mainstay.watch.page import page
 from mainstay.watch.terminal import text
 
@@ -20,6 +20,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms: float
     looks: int
     correlated: tuple[Correlated, ...] = ()
+    classifier: Classifier | None = None
+    """How well a model tells the two apart by all columns together; nothing where it was not asked,
+    or has not two columns to go by."""
 
     @property
     def verdict(self) -> Verdict:

@@ -108,7 +108,11 @@ def student_both_tails(t: float, freedom: float) -> float:
         return 0.0
     if freedom > _NORMAL_FROM_FREEDOM:
         return 2.0 * normal_tail(abs(t))
-    return beta_share(freedom / (freedom + t * t), freedom / 2.0, 0.5)
+    square = t * t
+    if square < 1.0:
+        # Near its middle the other side is exact: a share this close to 1 has lost its digits.
+        return 1.0 - beta_share(square / (freedom + square), 0.5, freedom / 2.0)
+    return beta_share(freedom / (freedom + square), freedom / 2.0, 0.5)
 
 
 def fisher_tail(f: float, between: float, within: float) -> float:

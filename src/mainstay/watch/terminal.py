@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mainstay.contract.finding import Finding, Verdict
-from mainstay.watch.model import ColumnReport, Side
+from mainstay.watch.model import DOMAIN_CLASSIFIER, ColumnReport, Side
 
 _WIDTH: Final = 100
 _FINDINGS_SHOWN: Final = 30
@@ -45,6 +45,9 @@ def text(
     console.print(table)
     if len(order) > _COLUMNS_SHOWN:
         console.print(Text(f"and {len(order) - _COLUMNS_SHOWN:,} more columns"))
+    for found in findings:
+        if found.check == DOMAIN_CLASSIFIER and found.verdict == "pass":
+            console.print(Text(plain(found.words)))
     console.print(Text(promise))
     written = console.file
     assert isinstance(written, io.StringIO)
