@@ -81,12 +81,16 @@ def metric_families() -> list[tuple[str, str, str, str]]:
         ("withheld", "declined", "sense"): 1,
         ("fallback", "1", "answered"): 1,
         ("fallback_troubles", "m", "slow"): 1,
+        ("safeguard_troubles", "m", "slow"): 1,
+        ("safeguard_unsure", "open"): 1,
+        ("lookup_troubles", "a", "slow"): 1,
         ("rules_broken", "1"): 1,
         ("hold_unsure", "pass"): 1,
         ("cold", "a"): 1,
         ("repaired", "a", "trim"): 1,
     }
-    metrics.judged("m", 1, counts, {("fallback_breaker_open", "m"): 0.0})
+    breakers = ("fallback_breaker_open", "safeguard_breaker_open", "lookup_breaker_open")
+    metrics.judged("m", 1, counts, {(name, "m"): 0.0 for name in breakers})
     metrics.non_finite("m", "output", 1)
     metrics.refused_value("m", "x")
     metrics.defect("x")

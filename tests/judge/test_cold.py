@@ -1,11 +1,14 @@
 """Cold start: whoever and whatever is new to the model gets what the contract declares (N14)."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from mainstay.bundle.known import Marks, packed_known
 from mainstay.contract.document import InvalidContractFile
 from mainstay.judge.compile import compile_flow
-from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case
+from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case, Means
 from tests.judge.world import case, contract, payments
 
 OUTPUT = np.array([[0.2, 0.8]] * 3)
@@ -54,7 +57,7 @@ def test_what_is_declined_for_good_reaches_no_fallback_even_when_it_makes_no_sen
     ("judge", "words"),
     [
         ("{cold: {contry: ask}}", "did you mean 'country'?"),
-        ("{cold: {amount: ask}}", "only an input of type category with `others: true`"),
+        ("{cold: {amount: ask}}", "an input of type number says neither who nor what it is about"),
         ("{cold: {country: fallback}}", "there is no `judge.fallback` that could answer"),
         ("{cold: {country: hide}}", "must be one of"),
     ],
@@ -63,3 +66,70 @@ def test_what_makes_no_sense_is_refused_in_words(judge: str, words: str) -> None
     with pytest.raises(InvalidContractFile) as refused:
         contract(judge=judge)
     assert words in str(refused.value)
+
+
+ABOUT = """
+model: advice
+inputs:
+  user: {type: text, optional: true}
+  item: {type: integer, optional: true}
+  shelf: {type: category, values: [a, b, c]}
+  amount: {type: number}
+output: {type: probability, classes: [ok, fraud]}
+judge: {cold: {user: fallback, item: ask, shelf: decline}, fallback: [{answer: ok}]}
+"""
+SEEN: dict[str, Any] = {"user": ["ann", "bob", None], "item": [7, 9.0, 7], "shelf": ["a", "b", "a"]}
+
+
+def known_of(text: str, **seen: Any) -> dict[str, Marks]:
+    _, files = packed_known(contract(text), seen)
+    marks = [np.frombuffer(data, dtype="<u4") for data in files.values()]
+    return dict(zip(contract(text).judge.cold, map(Marks, marks), strict=True))
+
+
+def test_a_person_an_item_and_a_known_word_can_be_new() -> None:
+    """N14: text, whole numbers, and what a category lists but the model never learned from."""
+    of = contract(ABOUT)
+    rows: dict[str, Any] = {
+        "user": ["ann", "Ann", None, "bob", "bob", "eve"],
+        "item": [7, 9, 9, 8, np.nan, 10],
+        "shelf": ["a", "b", "a", "b", "c", "c"],
+    }
+    inputs = {name: np.array(rows[name], dtype=object) for name in ("user", "shelf")}
+    inputs |= {"item": np.array(rows["item"], dtype=np.float64), "amount": np.zeros(6)}
+    found = case(of, inputs, np.array([[0.2, 0.8]] * 6))
+    compile_flow(of, Means(known=known_of(ABOUT, **SEEN)))(found)
+    assert found.judged["cold"].tolist() == [
+        None, "user", None, "item", "shelf", "user, item, shelf",
+    ]  # fmt: skip
+    assert found.statuses.tolist() == [ANSWERED, FALLBACK, ANSWERED, ASKED, DECLINED, DECLINED]
+    assert found.counts["cold", "user"] == 2
+
+
+def test_a_number_in_a_matrix_is_the_number_it_was_learned_as() -> None:
+    """N14: the same id is known whichever way it travels."""
+    text = """
+model: advice
+inputs: {item: {type: integer, optional: true}, amount: {type: number}}
+output: {type: probability, classes: [ok, fraud]}
+judge: {cold: {item: decline}}
+"""
+    ids = [0, -5, 2**53 - 1, 10, 77, np.nan]
+    inputs = {"item": np.array(ids, dtype=np.float64), "amount": np.zeros(6)}
+    found = case(contract(text), inputs, np.array([[0.2, 0.8]] * 6))
+    compile_flow(contract(text), Means(known=known_of(text, item=[0, -5, 2**53 - 1, 10])))(found)
+    assert found.judged["cold"].tolist() == [None, None, None, None, "item", None]
+
+
+def test_where_nothing_says_what_is_known_everything_is_new() -> None:
+    """N14: a check that cannot run is a failing check."""
+    of = contract(ABOUT)
+    inputs = {
+        "user": np.array(["ann", None], dtype=object),
+        "item": np.array([np.nan, np.nan]),
+        "shelf": np.array(["a", "a"], dtype=object),
+        "amount": np.zeros(2),
+    }
+    found = case(of, inputs, np.array([[0.2, 0.8]] * 2))
+    compile_flow(of)(found)
+    assert found.judged["cold"].tolist()[0] == "user"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mainstay.base.errors import ModelFailed
+from mainstay.bundle.known import Marks
 from mainstay.bundle.model import Card, Manifest, ModelPart
 from mainstay.contract.columns import MATRIX, Column, Columns, rows_of
 from mainstay.contract.load import loads_contract
@@ -42,6 +43,7 @@ class Spoken:
     answers: Callable[[Columns], Column]
     asked: list[int] = field(default_factory=list)
     extracts: bool = False
+    known: dict[str, Marks] = field(default_factory=dict)
     fingerprint: str = "a" * 64
 
     @property

@@ -13,6 +13,7 @@ from mainstay.base.clock import ManualClock
 from mainstay.base.errors import MainstayError, ModelFailed
 from mainstay.base.ids import DecisionIds
 from mainstay.bundle.assets import Examples
+from mainstay.bundle.known import Marks
 from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.port import Loaded
 from mainstay.bundle.prove import Evidence
@@ -48,6 +49,7 @@ class SumModel:
     runs: list[int] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     extracts: bool = False
+    known: dict[str, Marks] = field(default_factory=dict)
     fingerprint: str = "f" * 64
     bias: float = 0.0
     """Added to every sum, to tell versions apart."""

@@ -29,6 +29,7 @@ class Doubler:
     )  # fmt: skip
     fingerprint = "f"
     extracts = True
+    known = {}  # noqa: RUF012  # because nothing is ever put in
 
     def __init__(self, features: float = 0.0, output: float = 0.0, dtype: str = "f4") -> None:
         self._features, self._output, self._dtype = features, output, dtype

@@ -9,7 +9,7 @@ Importing this file must stay cheap: libraries are imported by the runner that n
 Whether a bundle may be loaded at all (signature, trial) is for `admit.py`; this file trusts it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,20 +20,29 @@ from mainstay.base.errors import InvalidBundle, MainstayError, ModelFailed, NotF
 from mainstay.bundle.carried import forget_with, member, run_carried
 from mainstay.bundle.features import FeatureGate, InputPlan, as_named
 from mainstay.bundle.folder import read_checked, verify_folder
+from mainstay.bundle.known import Marks, check_known, read_known
 from mainstay.bundle.model import Manifest
 from mainstay.bundle.port import Runner
 from mainstay.bundle.runners import RUNNERS, Parts
 from mainstay.contract.columns import MATRIX, Column, Columns, rows_of
 from mainstay.contract.model import FunctionSource
 
+NOTHING_KNOWN: Mapping[str, Marks] = {}
+
 
 class LoadedVersion:
     """A version in memory, ready to answer; see `port.Loaded`."""
 
     def __init__(
-        self, manifest: Manifest, fingerprint: str, runner: Runner, module: ModuleType | None
+        self,
+        manifest: Manifest,
+        fingerprint: str,
+        runner: Runner,
+        module: ModuleType | None,
+        known: Mapping[str, Marks],
     ) -> None:
         self.manifest = manifest
+        self.known = known
         self.fingerprint = fingerprint
         self._module = module
         self._run = runner.run
@@ -103,13 +112,18 @@ def load(folder: Path, fingerprint: str) -> LoadedVersion:
         source = read_checked(folder, manifest, manifest.code.file)
         module = run_carried(source, fingerprint, manifest.code.file)
     data = read_checked(folder, manifest, manifest.runs.file)
-    loaded = assemble(data, manifest, fingerprint, module)
+    check_known(manifest)
+    loaded = assemble(data, manifest, fingerprint, module, read_known(folder, manifest))
     warm(loaded)
     return loaded
 
 
 def assemble(
-    data: bytes, manifest: Manifest, fingerprint: str, module: ModuleType | None
+    data: bytes,
+    manifest: Manifest,
+    fingerprint: str,
+    module: ModuleType | None,
+    known: Mapping[str, Marks] = NOTHING_KNOWN,
 ) -> LoadedVersion:
     """Put a version together from bytes whose digests were checked."""
     expected = manifest.contract.facts.features
@@ -122,7 +136,7 @@ def assemble(
             expected=str(expected),
         )
     runner = RUNNERS[manifest.runs.format](Parts(data, manifest, module))
-    return LoadedVersion(manifest, fingerprint, runner, module)
+    return LoadedVersion(manifest, fingerprint, runner, module, known)
 
 
 def warm(loaded: LoadedVersion) -> None:

@@ -70,6 +70,7 @@ def read_manifest(raw: bytes) -> Manifest:
                 expected="64 hexadecimal digits",
             )
     needed = [manifest.runs.file] + ([manifest.code.file] if manifest.code else [])
+    needed += [known.file for known in manifest.known.values()]
     for name in needed:
         if name not in manifest.files:
             raise InvalidBundle(

@@ -7,7 +7,7 @@ A bundle is one file (`.mainstay`, a plain zip) or the folder it unpacks to:
     model/…           the model in one of the formats of `ModelPart`
     code/…            optional: Python source of the feature extractor, lookups or model
     assets/…          the end-to-end set, the confidence set and, optional, first impressions, as
-                      encoded columns
+                      encoded columns; and, for `judge.cold`, marks of what is known
 
 The fingerprint is the SHA-256 of the bytes of `manifest.json`, so model, extractor, contract,
 assets and card are fixed together: change one bit of one of them and it is another version.
@@ -80,6 +80,17 @@ class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
     """Why to how many decisions with an outcome that are not in it."""
 
 
+class KnownValues(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which values of an input the model learned from."""
+
+    file: str
+    """Path inside the bundle: a mark for each value, in order."""
+    count: int
+    """How many marks."""
+    mistaken: float
+    """The share of new values that are taken for known ones."""
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Where a version comes from: what data, which window, which code, who, when, how good."""
 
@@ -125,6 +136,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     card: Card
     judgement: Judgement | None = None
     """What was learned of its own judgement; versions from before do not have it."""
+    known: dict[str, KnownValues] = {}
+    """By input, for those whose new values `judge.cold` looks for."""
 
     @property
     def calibration(self) -> Calibration | None:

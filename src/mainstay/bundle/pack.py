@@ -34,6 +34,7 @@ from mainstay.bundle.carried import run_carried
 from mainstay.bundle.convert import Kept, Trial, convert, recognise
 from mainstay.bundle.digest import sha256_of
 from mainstay.bundle.impressions import words_column
+from mainstay.bundle.known import packed_known
 from mainstay.bundle.metrics import METRICS, measure
 from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
 from mainstay.bundle.outputs import Meaning, expected_of, labels_of, meaning_of, output_of
@@ -80,6 +81,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     features: Extractor | None
     contract: Contract | None
     lookups: Mapping[str, Callable[..., Any]]
+    learned_from: Any
     classes: tuple[str, ...] | None
     tolerance: float
     metric: str | None
@@ -99,6 +101,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
+    learned_from: Any = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
     tolerance: float = _TOLERANCE,
@@ -113,7 +116,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     answers; `first_impressions` is `(X, answers in words)`, what a user would try first. `metric`
     on the confidence set must lie in the `acceptable` range, (lowest, highest); where there is a
     contract, its `assets` say so. `features` makes the model's features of the inputs, a dictionary
-    of columns. A `contract` that is not given is inferred from X and written beside the bundle.
+    of columns. `learned_from` are the rows it was trained on, where `judge.cold` asks what is new
+    to it. A `contract` that is not given is inferred from X and written beside the bundle.
     """
     _check_name(name)
     named = None if classes is None else tuple(str(one) for one in classes)
@@ -123,6 +127,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
         features=features,
         contract=_contract_of(contract, name),
         lookups=dict(lookups or {}),
+        learned_from=learned_from,
         classes=named,
         tolerance=tolerance,
         metric=metric,
@@ -333,6 +338,8 @@ class _Version:
         }
         if self.first_impressions is not None:
             files[FIRST_IMPRESSIONS_FILE] = encode_examples(self.first_impressions)
+        known, marks = packed_known(self.contract, self.recipe.learned_from)
+        files |= marks
         if self.code is not None:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
         self.contract, judgement = weigh(self.contract, self.kept.raw, self.confidence)
@@ -362,6 +369,7 @@ class _Version:
             self._draft,
             contract=self.contract,
             judgement=judgement,
+            known=known,
             runs=self.kept.part,
             card=filled,
             files={name: sha256_of(data) for name, data in sorted(files.items())},

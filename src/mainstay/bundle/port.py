@@ -1,9 +1,10 @@
 """What the bundle room needs from outside, and what it hands to the rooms above."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from mainstay.bundle.known import Marks
 from mainstay.bundle.model import Manifest, Version
 from mainstay.contract.columns import Column, Columns
 
@@ -69,6 +70,11 @@ class Loaded(Protocol):
     @property
     def fingerprint(self) -> str:
         """The version's fingerprint."""
+        ...
+
+    @property
+    def known(self) -> Mapping[str, Marks]:
+        """By input, what its model learned from."""
         ...
 
     @property

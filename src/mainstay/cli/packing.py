@@ -12,6 +12,7 @@ from mainstay.bundle.metrics import METRICS
 from mainstay.bundle.pack_files import read_model_file, read_rows_file
 from mainstay.cli.output import Output, escape, in_workspace, speaking
 from mainstay.contract.load import load_contract
+from mainstay.contract.model import Contract
 from mainstay.wiring.packing import pack as pack_version
 
 _MODELS = ".onnx (ONNX), .txt (LightGBM), .ubj or .json (XGBoost)"
@@ -38,6 +39,8 @@ At the end of a training script, one call does the same and takes the model as i
               help="Rows the model was not trained on: .csv, .npz or .parquet.")  # fmt: skip
 @click.option("--label", metavar="COLUMN", default="label", show_default=True,
               help="The column of these rows that holds the truth, if any.")  # fmt: skip
+@click.option("--learned-from", type=_FILE, metavar="FILE",
+              help="Rows the model was trained on, where judge.cold asks what is new.")  # fmt: skip
 @click.option("--features", metavar="FILE.py:FUNCTION",
               help="The function that makes the model's features of the inputs.")  # fmt: skip
 @click.option("--contract", type=_FILE,
@@ -62,6 +65,7 @@ def pack(  # noqa: PLR0913  # because each is an option
     model: Path,
     confidence: Path,
     label: str,
+    learned_from: Path | None,
     features: str | None,
     contract: Path | None,
     metric: str | None,
@@ -83,6 +87,7 @@ def pack(  # noqa: PLR0913  # because each is an option
             name,
             model=read_model_file(model),
             confidence=rows if truth is None else (rows, truth),
+            learned_from=None if learned_from is None else _rows(learned_from, label, stated),
             features=None if features is None else _function(features),
             contract=stated,
             metric=metric,
@@ -109,6 +114,11 @@ def pack(  # noqa: PLR0913  # because each is an option
         output.say(escape(line))
     if packed.file is not None:
         output.say(f"  file       {escape(packed.file)}")
+
+
+def _rows(file: Path, label: str, contract: Contract | None) -> Any:
+    """The rows of a file, without their labels."""
+    return read_rows_file(file, label, contract)[0]
 
 
 def _pins(texts: tuple[str, ...]) -> dict[str, int | str | None]:

@@ -20,11 +20,13 @@ from mainstay.contract.fields import between
 from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
     Category,
+    Integer,
     Label,
     NumberOutput,
     Output,
     Probability,
     Ranking,
+    Text,
     VectorOutput,
     columns_of,
 )
@@ -134,9 +136,11 @@ def cold_faults(judge: Judge, known: Known) -> Iterator[Fault]:
             yield Fault(at, words)
             continue
         kind = known.inputs.get(name)
-        if kind is not None and not (isinstance(kind, Category) and kind.others):
-            words = "is never new: only an input of type category with `others: true` takes values "
-            yield Fault(at, words + "that it does not list")
+        if kind is not None and not isinstance(kind, (Category, Integer, Text)):
+            words = (
+                f"an input of type {kind.__struct_config__.tag} says neither who nor what it is "
+            )
+            yield Fault(at, words + "about; a category, an integer or a text does")
         if then == "fallback" and not judge.fallback:
             yield Fault(at, "there is no `judge.fallback` that could answer; write one, or decline")
 

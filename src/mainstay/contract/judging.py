@@ -62,9 +62,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fallback: tuple[FallbackStep, ...] = ()
     """What answers in place of the model where its answer is declined, tried in this order."""
     cold: dict[str, Literal["fallback", "decline", "ask"]] = {}
-    """Inputs of type category with `others: true` to what becomes of a row whose value is not among
-    the `values` that the model learned from: the fallback answers, nothing does, or the answer is
-    told with the question whether it is right."""
+    """Inputs that say who or what it is about (type category, integer or text) to what becomes of a
+    row whose value the model never learned from: the fallback answers, nothing does, or the answer
+    is told with the question whether it is right. Known is what `pack` was given as `learned_from`,
+    or else what a category with `others: true` lists."""
     confidence: Confidence | None = None
     """How sure the model must be."""
     cost: Cost | None = None

@@ -437,6 +437,19 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def kinds_from_models(contract: Contract) -> dict[str, Input]:
+    for name, source in context.items():
+        if isinstance(source, FromRequest):
+            kinds[name] = source.value
+        else:
+            kinds |= {f"{name}.{field}": kind for field, kind in source.fields.items()}
+    return kinds
+
+
+def lists_known(kind: Input) -> bool:
+    """Whether an input lists the values that are known and takes others as well."""
+    return isinstance(kind, Category) and kind.others
+
+
     """The values that are answers of other models, by the name of their column."""
     kinds = columns_of(contract.inputs, contract.context)
     return {name: kind for name, kind in kinds.items() if kind.from_model}

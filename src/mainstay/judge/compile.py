@@ -50,7 +50,7 @@ def _first(contract: Contract, means: Means) -> list[Stage]:
     """What judges the model's own answers."""
     stages: list[Stage] = [SenseStage(contract)]
     if contract.judge.cold:
-        stages.append(ColdStage(contract))
+        stages.append(ColdStage(contract, means.known))
     stages += _rules(contract, means)
     if contract.judge.confidence is not None or contract.judge.cost is not None:
         stages.append(ConfidenceStage(contract, means.calibration))
@@ -99,7 +99,7 @@ def _fallback(contract: Contract, means: Means) -> FallbackStage | None:
 def _standby(other: Other, means: Means) -> Standby:
     """A version beside another one judges its answers by itself, and never falls back."""
     manifest = other.loaded.manifest
-    own = Means(clock=means.clock, calibration=manifest.calibration)
+    own = Means(clock=means.clock, calibration=manifest.calibration, known=other.loaded.known)
     return Standby(other, Flow(_first(manifest.contract, own)))
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mainstay.base.clock import Clock, SystemClock
 from mainstay.bundle.judgement import Calibration
+from mainstay.bundle.known import Marks
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns
 from mainstay.journal.model import STATUSES
@@ -153,6 +154,8 @@ class Means:
     step."""
     calibration: Calibration | None = None
     """How the version corrects its confidence."""
+    known: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
+    """By input, what the version learned from."""
     marks: frozenset[str] = frozenset()
     """The fingerprints that the version goes by: its own, and that of the one it was refreshed
     from."""

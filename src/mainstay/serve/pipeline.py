@@ -68,7 +68,9 @@ class Pipeline:
         calibration = loaded.manifest.calibration
         refreshed = loaded.manifest.card.confidence
         marks = {loaded.fingerprint, *([] if refreshed is None else [refreshed.of])}
-        means = replace(means or Means(), calibration=calibration, marks=frozenset(marks))
+        means = replace(
+            means or Means(), calibration=calibration, known=loaded.known, marks=frozenset(marks)
+        )
         self._flow = compile_flow(self.contract, means)
         self._present = present(self.contract, correction_for(self.contract, calibration))
         self._without_model = without_model

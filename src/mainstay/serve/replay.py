@@ -160,7 +160,8 @@ def _judged_otherwise(
         statuses=statuses,
         reasons={},
     )
-    flow = compile_flow(contract, Means(calibration=manifest.calibration))
+    means = Means(calibration=manifest.calibration, known=loaded.known)
+    flow = compile_flow(contract, means)
     if output is None:
         flow.without_model(case, "")
     else:

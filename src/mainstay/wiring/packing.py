@@ -70,6 +70,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     acceptable: Sequence[float] = (),
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
+    learned_from: Any = None,
     upstream: Mapping[str, int | str | None] | None = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
@@ -80,11 +81,11 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
 ) -> PackedVersion:
     """Make a version of a trained model and keep it in the workspace.
 
-    `confidence` is `(X, y)`, not trained on; the `metric` on it must lie in the `acceptable` range.
-    `end_to_end` is `(X, answers)`, `first_impressions` `(X, answers in words)`. `features` makes
-    the model's features. Without a `contract`, the workspace's is used, or inferred from X. `into`
-    also leaves the bundle file in a folder. `upstream` has models whose answers it takes, each with
-    the version it is made for (None: the live one). `workspace` (or $MAINSTAY_WORKSPACE) is made.
+    `confidence` is `(X, y)`, not trained on; its `metric` must lie in the `acceptable` range.
+    `learned_from` was trained on, where `judge.cold` asks what is new. `end_to_end` is
+    `(X, answers)`, `first_impressions` `(X, words)`. Without a `contract` there is the workspace's,
+    or one is inferred. `into` leaves the file in a folder. `upstream` has models whose answers it
+    takes, each with its version (None: the live one). `workspace` is made.
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
@@ -103,6 +104,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             confidence=confidence,
             card=_pinned(card, opened, upstream or {}),
             lookups=lookups,
+            learned_from=learned_from,
             classes=classes,
             output=output,
             tolerance=tolerance,
@@ -110,22 +112,20 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             into=folder,
         )
         version = opened.admit(packed.file)
-        file = None if into is None else _leave(packed.file, Path(into))
+        file = None if into is None else str(_leave(packed.file, Path(into)))
         if packed.contract_file is not None:
             shutil.copyfile(packed.contract_file, known)
-    written = "in the bundle" if isinstance(contract, Contract) else str(contract or known)
     found = PackedVersion(
         version=version,
         workspace=str(places.root),
-        contract=written,
+        contract="in the bundle" if isinstance(contract, Contract) else str(contract or known),
         inferred=packed.contract_file is not None,
         made=tuple(made),
-        file=None if file is None else str(file),
+        file=file,
         trial=packed.trial,
         manifest=packed.manifest,
     )
-    if not quiet:
-        sys.stdout.write(f"{found}\n")
+    sys.stdout.write("" if quiet else f"{found}\n")
     return found
 
 

@@ -68,6 +68,7 @@ def run(file: Path) -> Made:
         contract=task.contract,
         confidence=(in_form(tested.inputs, form), _labels(task.contract, tested)),
         card=replace(task.card, parameters={**known.parameters, **told}),
+        learned_from=learned.inputs if task.contract.judge.cold else None,
         sign_with=task.sign_with,
         into=Path(task.into),
         **packing.options,
