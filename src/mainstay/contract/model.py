@@ -30,10 +30,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sensitivity: Literal["public", "personal", "private"] = "public"
     """Whether an answer it went into may be shared on somebody's behalf: yes, once a person said
     so, or not at all; see `judge.share`."""
-
     subject: str = ""
     """What it is about, such as `health`. Where that is a subject of `judge.private`, no answer
     names its value, nothing that it went into is shared, and nothing is told of its values."""
+
 
 class Number(Kind, frozen=True, kw_only=True, tag="number"):
     """A finite 64-bit float."""
@@ -437,6 +437,14 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def kinds_from_models(contract: Contract) -> dict[str, Input]:
+    """The values that are answers of other models, by the name of their column."""
+    kinds = columns_of(contract.inputs, contract.context)
+    return {name: kind for name, kind in kinds.items() if kind.from_model}
+
+
+def columns_of(inputs: Mapping[str, Input], context: Mapping[str, Context]) -> dict[str, Input]:
+    """Every column that there is for a row, by its name: `amount`, `account.age_days`."""
+    kinds = dict(inputs)
     for name, source in context.items():
         if isinstance(source, FromRequest):
             kinds[name] = source.value
@@ -450,14 +458,6 @@ def lists_known(kind: Input) -> bool:
     return isinstance(kind, Category) and kind.others
 
 
-    """The values that are answers of other models, by the name of their column."""
-    kinds = columns_of(contract.inputs, contract.context)
-    return {name: kind for name, kind in kinds.items() if kind.from_model}
-
-
-def columns_of(inputs: Mapping[str, Input], context: Mapping[str, Context]) -> dict[str, Input]:
-    """Every column that there is for a row, by its name: `amount`, `account.age_days`."""
-    kinds = dict(inputs)
 def named_by(output: Output) -> tuple[str, ...]:
     """Everything that an answer of such a model can name."""
     match output:
@@ -467,14 +467,6 @@ def named_by(output: Output) -> tuple[str, ...]:
             return output.items
         case _:
             return ()
-
-
-    for name, source in context.items():
-        if isinstance(source, FromRequest):
-            kinds[name] = source.value
-        else:
-            kinds |= {f"{name}.{field}": kind for field, kind in source.fields.items()}
-    return kinds
 
 
 def threshold_of(output: Probability) -> float:
