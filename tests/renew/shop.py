@@ -17,18 +17,26 @@ from tests.servers.mainstay import pack_model
 
 
 class Shop:
-    """One model of three numbers, live; what is decided and heard is in its journal at once."""
+    """One model of three numbers, live; what is decided and heard is in its journal at once.
+    `made`: the folder is a copy of such a shop's."""
 
     def __init__(self, folder: Path, **packing: Any) -> None:
-        pack_model(folder, **packing)
+        if packing.pop("made", False):
+            self.workspace = open_workspace(folder)
+        else:
+            pack_model(folder, **packing)
+            self.workspace = open_workspace(folder)
+            self.workspace.deploy("sums", None, "first")
         self.folder = folder
-        self.workspace = open_workspace(folder)
-        self.workspace.deploy("sums", None, "first")
         self.version = self.workspace.registry.find("sums", 1)
         self.clock = ManualClock(self.workspace.clock.now_ns() - 3_600_000_000_000)
+        self.loaded = self.workspace.load(self.version)
+        self.open()
+
+    def open(self) -> None:
+        """Write from now on as a new process would."""
         self.ids = DecisionIds(new_incarnation(), self.clock)
         self.spool = DiskSpool(self.workspace.places.spool, self.ids.incarnation)
-        self.loaded = self.workspace.load(self.version)
         self.spool.describe(layout_of(self.loaded, 1))
         self.outcomes = Outcomes(self.spool, self.ids, self.clock)
 

@@ -15,7 +15,7 @@ from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.summaries.reference import Reference, reference_of
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import LATENCY, PROCESSOR, STRETCH_MS, Part
+from mainstay.watch.gather.model import DECIDED, LATENCY, PROCESSOR, STRETCH_MS, Part
 from tests.journal.records import CHURN, FRAUD, FRAUD_2, TIME_MS, batch
 
 HOUR = TIME_MS - TIME_MS % STRETCH_MS
@@ -131,7 +131,7 @@ def test_versions_arms_and_slices_are_parts_of_their_own(house: House):
     assert {(p.key.number, p.key.arm, p.rows) for p in house.parts()} == {
         (1, "live", 3), (2, "live", 4), (2, "shadow", 4),
     }  # fmt: skip
-    assert house.store.slices("fraud", 0, HOUR + STRETCH_MS) == ["country=DE"]
+    assert house.store.slices("fraud", 0, HOUR + STRETCH_MS) == ["country=DE", DECIDED]
     assert [(p.key.arm, p.rows) for p in house.parts(slice_="country=DE")] == [
         ("live", 2), ("shadow", 2),
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from mainstay.base.errors import InvalidContract
+from mainstay.contract.hearing import Labels
 from mainstay.contract.judging import Judge
 from mainstay.contract.renewing import Renew
 from mainstay.contract.repairing import Step
@@ -380,15 +381,6 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     notes: str = ""
     """What changed in this version, in words for the people it answers; `opt_back` tells them with
     every answer."""
-
-
-class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How it becomes known whether answers were right."""
-
-    hold_out: str = "0 %"
-    """The part of the units, by `release.unit`, that is answered without the model, by its fallback
-    or not at all: the same ones through all versions and rollouts. What becomes of them shows what
-    happens where the model has no say."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,9 @@ import msgspec
 import msgspec.inspect as mi
 
 from mainstay.contract import (
+    asking,
     fallbacks,
+    hearing,
     holding,
     judging,
     model,
@@ -24,6 +26,7 @@ from mainstay.contract import (
     safeguards,
     watching,
 )
+from mainstay.contract.asking import Ask
 from mainstay.contract.fallbacks import FallbackStep
 from mainstay.contract.holding import Hold, Rule
 from mainstay.contract.judging import ActionCost, Confidence, Cost, Judge
@@ -94,12 +97,15 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("gate", "", (Gate,)),
     ("release", "", (Release,)),
     ("labels", "", (Labels,)),
+    ("ask", "Part of `labels`.", (Ask,)),
     ("watch", "", (Watch,)),
     ("usage", "Part of `watch`.", (UsageRules,)),
     ("renew", "", (Renew,)),
 )  # fmt: skip
 _MODULES: Final = (
     model,
+    asking,
+    hearing,
     judging,
     holding,
     fallbacks,

@@ -26,9 +26,11 @@ from mainstay.base.limits import (
     VECTOR_MAX_LENGTH,
     WORDS_MAX_CHARACTERS,
 )
+from mainstay.contract.asking_rules import asking_faults
 from mainstay.contract.columns import MATRIX
 from mainstay.contract.expectations import expect_faults
 from mainstay.contract.fields import FLOAT_MAX, compile_field, plain
+from mainstay.contract.hearing_rules import hearing_faults
 from mainstay.contract.judge_rules import judge_faults
 from mainstay.contract.judging import Judge
 from mainstay.contract.model import (
@@ -166,7 +168,16 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         yield from _facts_faults(draft.facts)
     whole = len(draft.inputs) == len(draft.input_names)
     whole = whole and len(draft.context) == len(draft.context_names)
-    known = Known(draft.inputs, draft.input_names, draft.output, draft.model, draft.context, whole)
+    ask = None if draft.labels is None else draft.labels.ask
+    known = Known(
+        draft.inputs,
+        draft.input_names,
+        draft.output,
+        draft.model,
+        draft.context,
+        whole,
+        asked=ask is not None and not ask.show,
+    )
     yield from repair_faults(draft.repair, known)
     yield from _judge_faults(draft, known)
     if draft.assets is not None:
@@ -179,6 +190,9 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
         unread = draft.release is None and ("release",) in draft.written
         release = None if unread else draft.release or Release()
         yield from labels_faults(draft.labels, release)
+        yield from hearing_faults(draft.labels, known)
+        if ask is not None:
+            yield from asking_faults(ask, known)
     yield from expect_faults(draft.expect, known)
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)

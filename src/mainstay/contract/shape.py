@@ -28,9 +28,12 @@ _WITH_UNIT: Final = "; write it with a unit, such as 20ms"
 _WITH_SIGN: Final = "; write it with its sign, such as 10 %"
 _WITH_PERIOD: Final = "; write how many and per what time, such as 5 per 1d"
 _UNIT_WORDS: Final = {
-    **dict.fromkeys(("timeout", "deadline", "every", "bake", "within", "over", "wait"), _WITH_UNIT),
-    **dict.fromkeys(("steps", "false_alarms", "hold_out"), _WITH_SIGN),
-    **dict.fromkeys(("errors", "prompts", "answers"), _WITH_PERIOD),
+    **dict.fromkeys(
+        ("timeout", "deadline", "every", "bake", "within", "over", "wait", "lease", "window"),
+        _WITH_UNIT,
+    ),
+    **dict.fromkeys(("steps", "false_alarms", "hold_out", "sure", "gold", "bar"), _WITH_SIGN),
+    **dict.fromkeys(("errors", "prompts", "answers", "most"), _WITH_PERIOD),
 }
 
 

@@ -52,8 +52,9 @@ _GATE: Final = """\
 _RELEASE: Final = """\
 # How a new version comes to answer: direct, shadow, canary, gradual, ab, bandit or opt_back."""
 _LABELS: Final = """\
-# How it becomes known whether answers were right: a part of the units is answered without the
-# model, and stays so, to see what happens where it has no say."""
+# How it becomes known whether answers were right: how long to wait, what silence means, and how
+# far each caller is trusted; a part of the units is answered without the model, and stays so, to
+# see what happens where it has no say; people are asked for labels."""
 _EXPECT: Final = """\
 # What is expected of it in use; what is not so is found, told, and shown by `mainstay watch`."""
 _WATCH: Final = """\
@@ -126,6 +127,10 @@ _EXAMPLES: Final = {
     "judge.cost": "{of_error: 1000, ask_above: 50}",
     "judge.safeguard": "{at_most: 0.5, otherwise: open}",
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
+    "labels.window": "30d",
+    "labels.silence_means": "ok",
+    "labels.trust": "{crowd: 0.5}",
+    "labels.ask": "{most: 100 per 1d, overlap: 2}",
     "watch.usage": "{hour_vs_yesterday: 30 %, day_vs_last_week: 15 %}",
     "judge.undo": "{within: 24h}",
     "judge.private": "{subjects: {health: [diabetes, heart attack, {pattern: icd-?10}]}}",

@@ -1,10 +1,14 @@
 """Snapshots of one workspace: labelled decisions of its journal, minus what is quarantined."""
 
+from collections.abc import Collection
+
 from mainstay.base.errors import NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
 from mainstay.contract.model import Contract, columns_of
+from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
+from mainstay.renew.health.unhealthy import Hearing, unhealthy
 from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
 from mainstay.renew.labels.read import logged_now
 from mainstay.renew.quarantine.model import merged
@@ -44,14 +48,19 @@ def define(
     since_ns: int,
     until_ns: int | None = None,
     known_ns: int | None = None,
+    without: Collection[str] = (),
 ) -> Definition:
-    """What is asked for, as it can be asked again: without what is quarantined now, and with the
-    columns of the contract that were ever logged."""
+    """What is asked for, as it can be asked again: without what is quarantined now, without what
+    these callers said, as the contract understands labels and as their health was known then, and
+    with the columns of the contract that were ever logged."""
     contract = contract_of(workspace, model)
     kinds = columns_of(contract.inputs, contract.context)
     now_ns = workspace.clock.now_ns()
     known = now_ns if known_ns is None else min(known_ns, now_ns)
     there = logged_now(workspace.journal.query)
+    labels = contract.labels
+    trust = {**labels.trust, **dict.fromkeys(without, 0.0)}
+    silent = labels.silence_means is not None
     return Definition(
         model=model,
         since_ns=since_ns,
@@ -64,6 +73,15 @@ def define(
             for column, name in logged_columns(contract).items()
             if column in there
         },
+        unhealthy=unhealthy(
+            workspace.journal.query, model, known, Hearing(trust=trust, silence_counts=silent)
+        ),
+        window_ns=duration_ns(labels.window) if labels.window else 0,
+        silence=labels.silence_means,
+        counts=labels.counts,
+        trust=trust,
+        unshaped=labels.learn_from == "held_out",
+        by_propensity=labels.weigh == "propensity",
     )
 
 

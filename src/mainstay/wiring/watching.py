@@ -11,8 +11,10 @@ from mainstay.base.ids import DecisionId
 from mainstay.bundle.reference import read_reference
 from mainstay.contract.model import Contract, FromLookup
 from mainstay.journal.model import Event
+from mainstay.renew.health.look import look_at_sources
 from mainstay.summaries.reference import Reference
-from mainstay.watch.gather.gatherer import Gatherer
+from mainstay.watch.callers.gather import Callers
+from mainstay.watch.gather.gatherer import Beside, Gatherer
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.gather.sql import SqlSummaryStore
 from mainstay.watch.labels.labeller import Labeller
@@ -20,6 +22,7 @@ from mainstay.watch.monitors.model import Change
 from mainstay.watch.monitors.port import MonitorStore
 from mainstay.watch.monitors.sql import SqlMonitorStore
 from mainstay.watch.overview import Overview, overview
+from mainstay.watch.recommend.lists import Lists
 from mainstay.watch.watcher import Watched, Watcher
 from mainstay.wiring.workspace import Workspace
 
@@ -101,16 +104,21 @@ class Watching:
         """What is known of versions."""
         return BundleVersions(self._workspace, self.summaries)
 
+    @property
+    def _besides(self) -> Sequence[Beside]:
+        return Lists(self.versions), Callers(self.versions)
+
     @cached_property
     def _watcher(self) -> Watcher:
         lake = self._workspace.places.lake
         query = self._workspace.journal.query
         return Watcher(
-            Gatherer(lake, self.summaries, self.versions),
+            Gatherer(lake, self.summaries, self.versions, self._besides),
             Labeller(lake, query, self.summaries, self.versions),
             (self.summaries, self.monitors),
             self.versions,
             self._tell,
+            [look_at_sources],
         )
 
     def tick(self) -> int:
@@ -128,8 +136,12 @@ class Watching:
         for each in self._watched():
             if model in {None, each.model}:
                 saved, _ = self.monitors.load(each.model)
-                found.append(overview(each, self.summaries, saved, now_ms))
+                found.append(overview(each, self.summaries, saved, self.versions, now_ms))
         return found
+
+    def watched(self, model: str) -> Watched | None:
+        """A model as it is watched; nothing where no version of it answers."""
+        return next((each for each in self._watched() if each.model == model), None)
 
     def _now_ms(self) -> int:
         return self._workspace.clock.now_ns() // 1_000_000
@@ -160,6 +172,7 @@ class Watching:
                 "state": change.kind,
                 "key": change.key,
                 "since_ms": change.since_ms,
+                **({"touched_ms": list(change.touched)} if change.touched else {}),
                 **structs.asdict(change.finding),
             },
         )

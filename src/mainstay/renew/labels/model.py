@@ -1,10 +1,12 @@
 """Which labelled decisions are meant, said so exactly that anybody finds the same ones again.
 
-A decision is labelled by the last label that was known of it, and only by one: that nobody said
-anything of a decision says nothing of it. Labels heard after `known_ns` do not exist yet.
+A decision is labelled by one label that was known of it. That nobody said anything of a decision
+says nothing of it, unless the contract gives silence a meaning; and then only where all of the
+feedback window passed while whoever speaks was heard. Labels heard after `known_ns` do not exist
+yet.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -32,9 +34,28 @@ UNKNOWN: Final = "outcomes that are no answer of the model"
 SAID_AWAY: Final = "outcomes of a quarantined stretch"
 AGAIN: Final = "outcomes that a later one repeats or replaces"
 UNLABELLED: Final = "decisions without a usable outcome"
-OTHERWISE: Final = "decisions whose outcomes contradict each other: the last one counts"
+YOUNG: Final = "decisions younger than the feedback window"
+SHAPED: Final = "decisions in which the model had its say"
+DISTRUSTED: Final = "outcomes of callers that are not trusted"
+TOO_SOON: Final = "outcomes from before their decision, or from the future"
+OTHERWISE: Final = "decisions whose outcomes contradict each other"
 
 Stretch = tuple[int, int]
+Counts = Literal["last", "first", "majority"]
+
+
+class Unhealthy(msgspec.Struct, frozen=True, kw_only=True):
+    """Decisions of which labels did not come as they should."""
+
+    begin_ns: int
+    """Of the decisions; the end is not among them."""
+    end_ns: int
+    check: str
+    """The finding, such as `labels.silent`."""
+    source: str
+    """Whose labels; empty for all of them together."""
+    why: str
+    """In words, as what is left out is told."""
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +74,20 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """The classes or items that a label can be; numbers where there are none."""
     columns: dict[str, str] = {}
     """Columns of decisions, as the journal names them, to their types, as SQL names those."""
+    unhealthy: tuple[Unhealthy, ...] = ()
+    """By the findings that were known then; these decisions are left out, whatever was heard."""
+    window_ns: int = 0
+    """The feedback window; decisions that were younger then are left out."""
+    silence: str | float | None = None
+    """The label of those of which nobody said anything in all of the window."""
+    counts: Counts = "last"
+    """Which one of several labels counts."""
+    trust: dict[str, float] = {}
+    """Callers to how much their labels count; 1 for others, and with 0 they do not exist."""
+    unshaped: bool = False
+    """Only decisions in which the model had no say."""
+    by_propensity: bool = False
+    """A row counts the more, the less probable it was that its version answered."""
 
     def check(self) -> None:
         """Refuse what cannot have a row."""
@@ -72,6 +107,10 @@ class Labelled(msgspec.Struct, frozen=True):
     """An Arrow table in the order of the decisions' ids."""
     left_out: dict[str, int]
     contradicted: int
+    silent: int = 0
+    """Rows whose label is what silence means."""
+    late: int = 0
+    """Rows whose label was heard after the feedback window."""
 
 
 def answers_of(contract: Contract) -> tuple[str, ...]:

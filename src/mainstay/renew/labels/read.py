@@ -17,8 +17,14 @@ from mainstay.renew.labels.model import Definition, Labelled, Stretch
 
 Query = Callable[[str], Any]
 
-OWN: Final = ("id", "time_us", "label", "heard_us", "version", "arm")
+OWN: Final = (
+    "id", "time_us", "label", "heard_us", "version", "arm", "propensity", "weight", "source",
+)  # fmt: skip
 """Columns of every snapshot; the others are the values that were logged."""
+WEIGHT_MAX: Final = 100.0
+"""How much one row may count, however improbable its version was."""
+APART_MS: Final = 60_000
+"""How far the clocks of two machines may be apart."""
 
 
 def logged_now(query: Query) -> frozenset[str]:
@@ -34,17 +40,28 @@ def read(query: Query, definition: Definition) -> Labelled:
     why = found.column("why")
     left_out = Counter({each["values"]: each["counts"] for each in why.value_counts().to_pylist()})
     used = left_out.pop("", 0)
-    rows = found.filter(pc.equal(why, ""))
+    rows = found if used == found.num_rows else found.filter(pc.equal(why, ""))
+    told = found.num_rows - int(pc.sum(pc.is_null(found.column("answers"))).as_py() or 0)
     contradicted = int(pc.sum(pc.greater(rows.column("answers"), 1)).as_py() or 0)
-    left_out[words.GONE] = (outcomes["subjects"] or 0) - found.num_rows
+    silent = int(pc.sum(pc.is_null(rows.column("answers"))).as_py() or 0)
+    waited = pc.subtract(rows.column("heard_us"), rows.column("time_us"))
+    late = 0
+    if definition.window_ns:
+        late = int(pc.sum(pc.greater(waited, definition.window_ns // 1000)).as_py() or 0)
+    left_out[words.GONE] = (outcomes["subjects"] or 0) - told
     left_out[words.UNKNOWN] = outcomes["unknown"] or 0
     left_out[words.SAID_AWAY] = outcomes["away"] or 0
     left_out[words.AGAIN] = outcomes["again"] or 0
-    left_out[words.UNLABELLED] = query(_eligible(definition)).column(0)[0].as_py() - used
+    left_out[words.DISTRUSTED] = outcomes["distrusted"] or 0
+    left_out[words.TOO_SOON] = outcomes["too_soon"] or 0
+    counted = {each["why"]: each["count"] for each in query(_eligible(definition)).to_pylist()}
+    left_out[words.UNLABELLED] = counted.pop("", 0) - used
     return Labelled(
         rows.drop_columns(["why", "answers"]).combine_chunks(),
-        {reason: int(count) for reason, count in sorted(left_out.items()) if count},
+        {reason: int(n) for reason, n in sorted({**left_out, **counted}.items()) if n},
         contradicted,
+        silent,
+        late,
     )
 
 
@@ -56,26 +73,64 @@ def _rows(definition: Definition, there: frozenset[str]) -> str:
     why = (
         f"CASE WHEN {_within('decision_ns', definition.without)} THEN {_quoted(words.QUARANTINED)}"
         f" WHEN arm = 'shadow' THEN {_quoted(words.SHADOW)}"
-        f" WHEN status = 'held' THEN {_quoted(words.HELD)} ELSE '' END"
+        f" WHEN status = 'held' THEN {_quoted(words.HELD)}"
+        f" {_health(definition)} ELSE '' END"
     )
+    weight = "coalesce(last.weight, 1.0)"
+    if definition.by_propensity:
+        weight = f"least({WEIGHT_MAX}, {weight} / greatest(decided.propensity, 1e-9))"
+    label, heard, join = "last.label", "last.time_ns // 1000", "JOIN"
+    if definition.silence is not None:
+        silence = definition.silence
+        meant = _quoted(silence) if isinstance(silence, str) else f"{float(silence)!r}::DOUBLE"
+        label = f"coalesce(last.label, {meant})"
+        silent = f"(decision_ns + {definition.window_ns}) // 1000"
+        heard, join = f"coalesce({heard}, {silent})", "LEFT JOIN"
     return (
-        f"{_heard(definition)}, told AS (SELECT subject,"  # noqa: S608  # because names are quoted and the rest are numbers
-        " arg_max(struct_pack(label := label, time_ns := time_ns),"
-        " struct_pack(known_ns := known_ns, id := id)) AS last, count(DISTINCT label) AS answers"
-        " FROM heard WHERE label IS NOT NULL AND NOT away GROUP BY subject),"
+        f"{_heard(definition)}, told AS ({_told(definition)}),"  # noqa: S608  # because names are quoted and the rest are numbers
         " decided AS (SELECT *, epoch_us(time) * 1000 AS decision_ns FROM decisions"
         f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)})"
-        " SELECT decided.id AS id, epoch_us(time) AS time_us, last.label AS label,"
-        f" last.time_ns // 1000 AS heard_us, version, arm{values}, {why} AS why, answers"
-        " FROM decided JOIN told ON decided.id = told.subject ORDER BY decided.id"
+        f" SELECT decided.id AS id, epoch_us(time) AS time_us, {label} AS label,"
+        f" {heard} AS heard_us, version, arm, propensity, {weight} AS weight,"
+        f" coalesce(last.actor, '') AS source{values}, {why} AS why, answers"
+        f" FROM decided {join} told ON decided.id = told.subject ORDER BY decided.id"
+    )
+
+
+def _told(definition: Definition) -> str:
+    """The label that counts of each decision, and how many different ones there are."""
+    usable = "FROM heard WHERE label IS NOT NULL AND NOT away AND weight > 0 AND NOT too_soon"
+    said = "struct_pack(label := label, time_ns := time_ns, weight := weight, actor := actor)"
+    place = "struct_pack(known_ns := known_ns, id := id)"
+    if definition.counts == "majority":
+        # Each caller's last word, then what most of them say; of two that are equal the later.
+        return (
+            f"WITH word AS (SELECT subject, actor, arg_max({said}, {place}) AS said,"  # noqa: S608  # because nothing of it is a caller's
+            f" max({place}) AS place, list_distinct(list(label)) AS every {usable}"
+            " GROUP BY subject, actor),"
+            " voice AS (SELECT subject, said.label AS label, arg_max(said, place) AS said,"
+            " struct_pack(votes := sum(said.weight), place := max(place)) AS place FROM word"
+            " GROUP BY subject, said.label)"
+            " SELECT voice.subject AS subject, arg_max(voice.said, voice.place) AS last,"
+            " any_value(answers) AS answers FROM voice JOIN (SELECT subject,"
+            " len(list_distinct(flatten(list(every)))) AS answers FROM word GROUP BY subject)"
+            " spread ON voice.subject = spread.subject GROUP BY voice.subject"
+        )
+    pick = "arg_min" if definition.counts == "first" else "arg_max"
+    return (
+        f"SELECT subject, {pick}({said}, {place}) AS last, count(DISTINCT label) AS answers"
+        f" {usable} GROUP BY subject"
     )
 
 
 def _outcomes(definition: Definition) -> str:
-    usable = "label IS NOT NULL AND NOT away"
+    usable = "label IS NOT NULL AND NOT away AND weight > 0 AND NOT too_soon"
+    trusted = "label IS NOT NULL AND weight > 0"
     return (
         f"{_heard(definition)} SELECT count(*) FILTER (label IS NULL) AS unknown,"  # noqa: S608  # because names are quoted and the rest are numbers
-        " count(*) FILTER (label IS NOT NULL AND away) AS away,"
+        " count(*) FILTER (label IS NOT NULL AND weight = 0) AS distrusted,"
+        f" count(*) FILTER ({trusted} AND too_soon) AS too_soon,"
+        f" count(*) FILTER ({trusted} AND NOT too_soon AND away) AS away,"
         f" count(DISTINCT subject) FILTER ({usable}) AS subjects,"
         f" count(*) FILTER ({usable}) - count(DISTINCT subject) FILTER ({usable}) AS again"
         " FROM heard"
@@ -83,13 +138,29 @@ def _outcomes(definition: Definition) -> str:
 
 
 def _eligible(definition: Definition) -> str:
-    """How many decisions could have had a label."""
+    """How many decisions could have had a label, and how many of them are left out all the same."""
     return (
-        "SELECT count(*) FROM (SELECT epoch_us(time) * 1000 AS decision_ns FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
-        f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)}"
-        " AND arm <> 'shadow' AND status <> 'held')"
-        f" WHERE NOT {_within('decision_ns', definition.without)}"
+        f"SELECT CASE WHEN false THEN '' {_health(definition)} ELSE '' END AS why,"  # noqa: S608  # because names are quoted and the rest are numbers
+        " count(*) AS count FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm, status"
+        f" FROM decisions WHERE model = {_quoted(definition.model)}"
+        f" AND {_between('id', definition)} AND arm <> 'shadow' AND status <> 'held')"
+        f" WHERE NOT {_within('decision_ns', definition.without)} GROUP BY why"
     )
+
+
+def _health(definition: Definition) -> str:
+    """Why a decision is left out whatever was said of it, be it much or nothing."""
+    parts = [
+        f"WHEN {_within('decision_ns', [(each.begin_ns, each.end_ns)])} THEN {_quoted(each.why)}"
+        for each in definition.unhealthy
+    ]
+    if definition.window_ns:
+        youngest = definition.known_ns - definition.window_ns
+        parts.append(f"WHEN decision_ns > {youngest} THEN {_quoted(words.YOUNG)}")
+    if definition.unshaped:
+        shaped = "arm <> 'held_out' AND status <> 'declined'"
+        parts.append(f"WHEN {shaped} THEN {_quoted(words.SHAPED)}")
+    return " ".join(parts)
 
 
 def _heard(definition: Definition) -> str:
@@ -104,14 +175,29 @@ def _heard(definition: Definition) -> str:
             f"CASE WHEN {kind} IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
             f" AND isfinite({number}) THEN {number} END"
         )
+    # An id begins with the millisecond of its decision.
+    made = "('0x' || subject[1:12])::BIGINT"
+    soon = f"(time_ns // 1000000 + {APART_MS} < {made} OR time_ns > known_ns + {APART_MS}000000)"
     return (
-        f"WITH heard AS (SELECT id, subject, known_ns, time_ns, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f"WITH heard AS (SELECT id, subject, known_ns, time_ns, actor, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" {_trust(definition)} AS weight, {soon} AS too_soon,"
         f" {_within('time_ns', definition.without)} AS away FROM events"
         f" WHERE kind = 'outcome' AND model = {_quoted(definition.model)}"
         f" AND known_ns <= {definition.known_ns}"
         f""" AND body LIKE '%"label":%' AND {kind} IS NOT NULL"""
         f" AND {_between('subject', definition)})"
     )
+
+
+def _trust(definition: Definition) -> str:
+    """How much a label counts: its caller's trust, times what it says of itself."""
+    own = "coalesce(TRY_CAST(json_extract_string(body, '$.weight') AS DOUBLE), 1.0)"
+    own = f"greatest(0.0, least(1.0, {own}))"
+    cases = " ".join(
+        f"WHEN actor = {_quoted(caller)} THEN {float(trust)!r}"
+        for caller, trust in sorted(definition.trust.items())
+    )
+    return f"{own} * CASE {cases} ELSE 1.0 END" if cases else own
 
 
 def _between(column: str, definition: Definition) -> str:

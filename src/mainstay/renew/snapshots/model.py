@@ -33,6 +33,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Why to how much is not in it."""
     contradicted: int
     """Decisions in it of which different labels were heard."""
+    silent: int = 0
+    """Decisions in it whose label is what silence means."""
+    late: int = 0
+    """Decisions in it whose label was heard after the feedback window."""
     file: str
     """The Parquet file, relative to the folder of snapshots."""
     digest: str

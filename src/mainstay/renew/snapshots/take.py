@@ -71,6 +71,8 @@ def described(found: Labelled, definition: Definition, actor: str, made_ns: int)
         reaches=(pc.min(times).as_py() * 1000, last * 1000),
         left_out=found.left_out,
         contradicted=found.contradicted,
+        silent=found.silent,
+        late=found.late,
         file=f"{definition.model}/{id_}.parquet",
         digest="",
         made_ns=made_ns,

@@ -1,14 +1,25 @@
 """Takes sealed pieces in, one after the other, oldest first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from mainstay.base.errors import StorageFailed
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
-from mainstay.summaries.reference import Reference, reference_of
-from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Part, merge_parts
+from mainstay.summaries.reference import Known, Reference, reference_of
+from mainstay.watch.gather.model import (
+    DAY_MS,
+    DECIDED,
+    HOUR_MS,
+    NOBODY,
+    STRETCH_MS,
+    Key,
+    Part,
+    merge_parts,
+)
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.gather.read import PREFIXES, parts_of
 
@@ -32,13 +43,29 @@ class Versions(Protocol):
         ...
 
 
+class Beside(Protocol):
+    """Something else that is kept of the same decisions."""
+
+    def parts(self, table: Any, reference: Reference) -> Iterator[Part]:
+        """What a table of decisions of one version becomes; of 0 rows, since they are counted."""
+        ...
+
+    def known(self, rows: Any, known: Mapping[str, Known]) -> Mapping[str, Known]:
+        """What its first decisions say of a version that brought no reference, beside what is
+        known of their columns."""
+        ...
+
+
 class Gatherer:
     """One lake, one store. Lives in the keeper that holds the lease."""
 
-    def __init__(self, lake: Path, store: SummaryStore, versions: Versions) -> None:
+    def __init__(
+        self, lake: Path, store: SummaryStore, versions: Versions, besides: Sequence[Beside] = ()
+    ) -> None:
         self._lake = Lake(lake)
         self._store = store
         self._versions = versions
+        self._besides = besides
         self._taken = set(store.taken())
         self._references: dict[str, Reference] = {}
 
@@ -78,21 +105,35 @@ class Gatherer:
         if table.num_rows and "record" not in table.column_names:
             fingerprint = table.column("fingerprint")[0].as_py()
             reference = self._reference(fingerprint, table)
-            yield from parts_of(table, reference, self._versions.slices(fingerprint))
+            for part in parts_of(table, reference, self._versions.slices(fingerprint)):
+                yield part
+                if not part.key.slice and part.key.arm != "shadow":
+                    yield _decided(part)
+            for beside in self._besides:
+                yield from beside.parts(table, reference)
 
     def _reference(self, fingerprint: str, table: Any) -> Reference:
         known = self._references.get(fingerprint)
         if known is None:
             known = self._versions.reference(fingerprint) or self._store.reference(fingerprint)
             if known is None:
-                self._store.keep_reference(fingerprint, _first_decisions(table))
+                self._store.keep_reference(fingerprint, self._first_decisions(table))
                 known = self._store.reference(fingerprint)
                 assert known is not None
             self._references[fingerprint] = known
         return known
 
+    def _first_decisions(self, table: Any) -> Reference:
+        rows = table.slice(0, REFERENCE_ROWS)
+        own = {name: rows.column(name) for name in rows.column_names if name.startswith(PREFIXES)}
+        found = reference_of(own, f"its first {rows.num_rows:,} decisions")
+        columns = dict(found.columns)
+        for beside in self._besides:
+            columns |= beside.known(rows, found.columns)
+        return msgspec.structs.replace(found, columns=columns)
 
-def _first_decisions(table: Any) -> Reference:
-    rows = table.slice(0, REFERENCE_ROWS)
-    own = {name: rows.column(name) for name in rows.column_names if name.startswith(PREFIXES)}
-    return reference_of(own, f"its first {rows.num_rows:,} decisions")
+
+def _decided(part: Part) -> Part:
+    """The number of its decisions alone."""
+    key = Key(part.key.model, NOBODY, 0, "", DECIDED, part.key.begin_ms)
+    return Part(key, part.rows, {})

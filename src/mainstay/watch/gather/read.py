@@ -22,11 +22,11 @@ from mainstay.watch.gather.model import (
     PROCESSOR,
     RUNTIME_RULERS,
     STEP,
-    STRETCH_MS,
     TIMES,
     Key,
     Part,
 )
+from mainstay.watch.gather.stretches import stretches_of
 
 PREFIXES: Final = ("input_", "context_", "feature_", "output_", "judged_")
 """How the names of a version's own columns begin."""
@@ -38,22 +38,10 @@ _steps = msgspec.json.Decoder(dict[str, int])
 
 def parts_of(table: Any, reference: Reference, slices: Sequence[str]) -> Iterator[Part]:
     """The parts of a table that holds decisions of one version."""
-    if not table.num_rows:
-        return
-    first = table.slice(0, 1).select(["model", "fingerprint", "version"]).to_pylist()[0]
-    begins = table.column("time").cast(arrow().int64()).to_numpy() // 1000
-    begins -= begins % STRETCH_MS
-    arms = np.asarray(table.column("arm").to_pylist(), dtype=object)
-    for begin in np.unique(begins).tolist():
-        for arm in sorted(set(arms[begins == begin].tolist())):
-            rows = table
-            chosen = (begins == begin) & (arms == arm)
-            if not chosen.all():
-                rows = table.filter(arrow().array(chosen))
-            key = Key(first["model"], first["fingerprint"], first["version"], arm, "", int(begin))
-            yield _part(rows, key, reference)
-            for column in slices:
-                yield from _sliced(rows, key, reference, f"input_{column}")
+    for key, rows in stretches_of(table):
+        yield _part(rows, key, reference)
+        for column in slices:
+            yield from _sliced(rows, key, reference, f"input_{column}")
 
 
 def _sliced(rows: Any, key: Key, reference: Reference, column: str) -> Iterator[Part]:

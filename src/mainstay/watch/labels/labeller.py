@@ -9,9 +9,11 @@ decisions that the model had no part in, are counted in `label_refused`.
 What a fallback answered says nothing about the model and is no part of `label_shown`.
 
 What is sealed beside them is kept here too: a second time, by when the labels came, for who must
-take each into account once; and the rows that a version failed to answer.
+take each into account once; what each source said (see `heard.py`); and the rows that a version
+failed to answer.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,11 +23,11 @@ import msgspec
 import numpy as np
 
 from mainstay.base.errors import StorageFailed
-from mainstay.contract.model import Contract, Label
+from mainstay.contract.model import Contract, Label, Probability
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
 from mainstay.judge.present import present
-from mainstay.summaries.labels import columns_of, fits, rulers_of
+from mainstay.summaries.labels import columns_of, fits, rulers_of, slice_name
 from mainstay.summaries.ruler import Ruler, fingerprint
 from mainstay.summaries.summary import Categories, Summary, summarise
 from mainstay.summaries.values import values_of
@@ -33,12 +35,15 @@ from mainstay.watch.gather.model import (
     ARRIVED,
     FAILED,
     FAILURES,
+    NOBODY,
     STRETCH_MS,
     Key,
     Part,
     merge_parts,
 )
 from mainstay.watch.gather.port import SummaryStore
+from mainstay.watch.labels.heard import Word, heard_parts
+from mainstay.watch.labels.reactions import reacted, reaction_parts
 
 PIECE: Final = "labels:"
 """How the names begin under which the labels of pieces are kept."""
@@ -46,8 +51,6 @@ AGAIN: Final = Ruler("category", names=("same", "other"))
 REFUSED: Final = Ruler(
     "category", names=("no such decision", "no such answer", "the model did not answer")
 )
-NOBODY: Final = "0" * 64
-"""The fingerprint under which labels for unknown decisions are counted."""
 _ASKED_AT_ONCE: Final = 20_000
 _TOLD: Final = frozenset({"answered", "asked"})
 """Statuses with which the model's own answer is told."""
@@ -76,6 +79,21 @@ class _Heard(msgspec.Struct, frozen=True):
     subject: str
     label: Any
     time_ms: int
+    actor: str
+    known_ms: int
+    even: bool = True
+    """Whether it is part of a sample in which every decision has the same chance; of a sample with
+    rates by strata a part is not."""
+    strata: str = ""
+    """The input whose values have those rates."""
+
+    def tells(self, slice_: str) -> bool:
+        """Whether it may stand for its slice."""
+        return self.even or slice_.startswith(f"{self.strata}=")
+
+
+_Told = Mapping[str, Sequence[tuple[str, Any, str]]]
+"""Per decision, every label with the id of its event and who said it, in the order they came."""
 
 
 class Labeller:
@@ -114,13 +132,15 @@ class Labeller:
         for start in range(0, len(heard), _ASKED_AT_ONCE):
             for part in self._labelled(file.model, heard[start : start + _ASKED_AT_ONCE]):
                 yield part
-                if part.key.number and not part.key.slice:
+                if part.key.number:
                     yield msgspec.structs.replace(part, key=_arrived(part.key, sealed_ms))
+        yield from heard_parts(file.model, _reactions(rows))
+        yield from self._reacted(file.model, rows)
         yield from _failures(rows, file.model)
 
     def _events(self, file: FileMark) -> Rows:
         path = self._lake.folder / file.path
-        columns = ["id", "kind", "subject", "body", "time_ns"]
+        columns = ["id", "kind", "subject", "body", "time_ns", "known_ns", "actor"]
         try:
             return pq.read_table(path, columns=columns, partitioning=None).to_pylist()
         except (OSError, pa.ArrowException) as error:
@@ -141,7 +161,7 @@ class Labeller:
             elif not _answered(row):
                 yield _counted(_key(model, row), "label_refused", REFUSED, REFUSED.names[2])
             else:
-                first, label = next(h for h in told[each.subject] if fits(contract, h[1]))
+                first, label, _ = next(h for h in told[each.subject] if fits(contract, h[1]))
                 if first == each.id:
                     by_version.setdefault(row["fingerprint"], []).append((each, row))
                     continue
@@ -152,6 +172,47 @@ class Labeller:
             assert contract is not None, "it was there a moment ago"
             slices = self._versions.slices(mark)
             yield from _parts_of(model, contract, pairs, slices)
+        yield from heard_parts(model, self._words(heard, decisions, told))
+
+    def _words(
+        self, heard: Sequence[_Heard], decisions: Mapping[str, dict[str, Any]], told: _Told
+    ) -> list[Word]:
+        """What was said that a label can be, and what was said of decisions that nobody made."""
+        answers = self._answers(
+            [decisions[each.subject] for each in heard if each.subject in decisions]
+        )
+        found: list[Word] = []
+        for each in heard:
+            word = Word(each.actor, "label", each.subject, each.known_ms)
+            row = decisions.get(each.subject)
+            contract = None if row is None else self._versions.contract(row["fingerprint"])
+            if row is None:
+                found.append(msgspec.structs.replace(word, of="unknown"))
+            elif contract is not None and fits(contract, each.label):
+                mine = next(id_ for id_, _, who in told[each.subject] if who == each.actor)
+                found.append(
+                    msgspec.structs.replace(
+                        word,
+                        label=each.label,
+                        answer=answers.get(each.subject),
+                        first=mine == each.id,
+                    )
+                )
+        return found
+
+    def _answers(self, rows: Rows) -> dict[str, str]:
+        """What the model answered, where that is a class."""
+        by_version: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in rows:
+            if _answered(row):
+                by_version.setdefault(row["fingerprint"], {})[row["id"]] = row
+        found: dict[str, str] = {}
+        for mark, own in by_version.items():
+            contract = self._versions.contract(mark)
+            if contract is not None and isinstance(contract.output, Label | Probability):
+                outputs = outputs_of(contract, list(own.values()))
+                found |= zip(own, present(contract)(outputs, {}).answers(), strict=True)
+        return found
 
     def _decisions(self, model: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         wanted = ", ".join(map(_quoted, _BASE))
@@ -163,18 +224,50 @@ class Labeller:
         )
         return {row["id"]: row for row in table.to_pylist()}
 
-    def _told(self, model: str, subjects: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
-        """Per decision, every label with the id of its event, in the order they were heard."""
+    def _reacted(self, model: str, rows: Rows) -> Iterator[Part]:
+        """What people did with answers, of decisions that were made."""
+        told = [
+            reacted(row["id"], row["subject"], msgspec.json.decode(row["body"]))
+            for row in rows
+            if row["kind"] == "outcome"
+        ]
+        said = [each for each in told if each is not None]
+        for start in range(0, len(said), _ASKED_AT_ONCE):
+            chunk = said[start : start + _ASKED_AT_ONCE]
+            subjects = sorted({each.subject for each in chunk})
+            decisions = self._decisions(model, subjects)
+            heard = self._outcomes(model, subjects)
+            every = {
+                subject: [r for r in (reacted(id_, subject, body) for id_, body, _ in own) if r]
+                for subject, own in heard.items()
+            }
+            keys = {
+                subject: _keys(model, row, self._versions.slices(row["fingerprint"]))
+                for subject, row in decisions.items()
+            }
+            yield from reaction_parts(chunk, every, lambda subject, at=keys: at.get(subject, ()))
+
+    def _told(self, model: str, subjects: Sequence[str]) -> _Told:
+        found: dict[str, list[tuple[str, Any, str]]] = {}
+        for subject, own in self._outcomes(model, subjects).items():
+            labels = [(id_, body["label"], who) for id_, body, who in own if "label" in body]
+            if labels:
+                found[subject] = labels
+        return found
+
+    def _outcomes(
+        self, model: str, subjects: Sequence[str]
+    ) -> dict[str, list[tuple[str, Mapping[str, Any], str]]]:
+        """Per decision, every outcome with its id and who said it, in the order they were heard."""
         table = self._query(
-            "SELECT subject, id, body FROM events WHERE kind = 'outcome'"  # noqa: S608  # because all that is put in is quoted
+            "SELECT subject, id, body, actor FROM events WHERE kind = 'outcome'"  # noqa: S608  # because all that is put in is quoted
             f" AND model = {_quoted(model)} AND subject IN ({', '.join(map(_quoted, subjects))})"
             " ORDER BY known_ns, id"
         )
-        found: dict[str, list[tuple[str, Any]]] = {}
+        found: dict[str, list[tuple[str, Mapping[str, Any], str]]] = {}
         for row in table.to_pylist():
-            body: Mapping[str, Any] = msgspec.json.decode(row["body"])
-            if "label" in body:
-                found.setdefault(row["subject"], []).append((row["id"], body["label"]))
+            told = row["id"], msgspec.json.decode(row["body"]), row["actor"]
+            found.setdefault(row["subject"], []).append(told)
         return found
 
 
@@ -184,14 +277,31 @@ def _labels(rows: Rows) -> list[_Heard]:
         if row["kind"] == "outcome":
             body: dict[str, Any] = msgspec.json.decode(row["body"])
             if "label" in body:
-                time_ms = row["time_ns"] // 1_000_000
-                heard.append(_Heard(row["id"], row["subject"], body["label"], time_ms))
+                times = row["time_ns"] // 1_000_000, row["known_ns"] // 1_000_000
+                who, known_ms = row["actor"], times[1]
+                label, drawn = body["label"], body.get("labelling", {})
+                heard.append(
+                    _Heard(
+                        row["id"], row["subject"], label, times[0], who, known_ms,
+                        even=drawn.get("even", True), strata=drawn.get("by", ""),
+                    )
+                )  # fmt: skip
     return heard
 
 
+def _reactions(rows: Rows) -> list[Word]:
+    return [
+        Word(row["actor"], "reaction", row["subject"], row["known_ns"] // 1_000_000)
+        for row in rows
+        if row["kind"] == "outcome" and "reaction" in msgspec.json.decode(row["body"])
+    ]
+
+
 def _arrived(key: Key, sealed_ms: int) -> Key:
-    """Where labels are kept by when they came."""
-    return msgspec.structs.replace(key, arm="", slice=ARRIVED, begin_ms=sealed_ms)
+    """Where labels are kept by when they came: their slice stands in the place of an arm, as
+    text that every database can hold."""
+    slice_ = json.dumps(key.slice) if key.slice else ""
+    return msgspec.structs.replace(key, arm=slice_, slice=ARRIVED, begin_ms=sealed_ms)
 
 
 def _failures(rows: Rows, model: str) -> Iterator[Part]:
@@ -215,6 +325,13 @@ def _key(model: str, row: Mapping[str, Any], slice_: str = "") -> Key:
     begin_ms = int(row["id"][:12], 16)
     begin_ms -= begin_ms % STRETCH_MS
     return Key(model, row["fingerprint"], row["version"], row["arm"], slice_, begin_ms)
+
+
+def _keys(model: str, row: Mapping[str, Any], slices: Sequence[str]) -> list[Key]:
+    """Where a decision is counted: in the whole, and in each of its slices."""
+    values = [(name, row.get(f"input_{name}")) for name in slices]
+    named = [slice_name(name, value) for name, value in values if value is not None]
+    return [_key(model, row), *(_key(model, row, each) for each in named)]
 
 
 def _refused(model: str, heard: _Heard) -> Part:
@@ -242,15 +359,12 @@ def _parts_of(
 ) -> Iterator[Part]:
     """The labelled decisions of one version, by hour, arm and slice."""
     groups: dict[Key, list[int]] = {}
-    for place, (_, row) in enumerate(pairs):
-        groups.setdefault(_key(model, row), []).append(place)
-        for name in slices:
-            value = row.get(f"input_{name}")
-            if value is not None:
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                groups.setdefault(_key(model, row, f"{name}={text}"), []).append(place)
+    for place, (heard, row) in enumerate(pairs):
+        for key in _keys(model, row, slices):
+            if heard.tells(key.slice):
+                groups.setdefault(key, []).append(place)
     rulers = rulers_of(contract)
-    outputs = _outputs(contract, [row for _, row in pairs])
+    outputs = outputs_of(contract, [row for _, row in pairs])
     answers = present(contract)(outputs, {}).answers()
     for key, places in groups.items():
         chosen = [pairs[place] for place in places]
@@ -277,7 +391,7 @@ def _summed(
     return {name: summarise(values_of(column), rulers[name]) for name, column in columns.items()}
 
 
-def _outputs(contract: Contract, rows: Rows) -> Any:
+def outputs_of(contract: Contract, rows: Rows) -> Any:
     """The raw outputs again, as the model gave them."""
     if isinstance(contract.output, Label):
         return np.array([row["output_label"] for row in rows], dtype=np.int64)

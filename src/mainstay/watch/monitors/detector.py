@@ -11,7 +11,7 @@ Exact from counts: the value of a row is its cell's. Pure; the state is a few nu
 """
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -70,18 +70,33 @@ def advance(state: State, question: Question, counts: npt.ArrayLike, begin_ms: i
     if total == 0.0:
         return state
     values = np.asarray(question.values)
-    bets = _bets(question)
-    before = np.array(state.wealth or (-math.inf,) * len(bets))
     gains = np.array(
-        [float((rows * np.log1p(stake * (values - bound))).sum()) for stake, bound in bets]
+        [
+            float((rows * np.log1p(stake * (values - bound))).sum())
+            for stake, bound in _bets(question)
+        ]
     )
+    return bet(state, gains, (begin_ms, total, float((rows * values).sum())))
+
+
+def bet(
+    state: State, gains: Floats, stretch: tuple[int, float, float], ways: Literal[1, 2] = 2
+) -> State:
+    """What bets gained in one more stretch (its begin, rows, and the sum of their values), those of
+    each way of changing together; the logarithm of what is expected of each is at most 0."""
+    before = np.array(state.wealth or (-math.inf,) * len(gains))
     wealth = np.logaddexp(0.0, before) + gains
-    half = len(bets) // 2
-    runs = tuple(
-        _run(run, float(gains[part].max()), begin_ms, total, float((rows * values).sum()))
-        for run, part in zip(state.runs, (slice(0, half), slice(half, None)), strict=True)
-    )
-    return State(tuple(wealth.tolist()), runs)
+    runs = list(state.runs)
+    for way, own in enumerate(np.split(gains, ways)):
+        runs[way] = _run(runs[way], float(own.max()), *stretch)
+    return State(tuple(wealth.tolist()), tuple(runs))
+
+
+def loudness(state: State) -> float:
+    """The logarithm of the e-detector."""
+    if not state.wealth:
+        return -math.inf
+    return float(np.logaddexp.reduce(np.array(state.wealth))) - math.log(len(state.wealth))
 
 
 def as_usual(question: Question, counts: npt.ArrayLike) -> bool:
@@ -118,7 +133,7 @@ def evidence(state: State, question: Question) -> Evidence:
     """What the stretches so far say, both directions together."""
     if not state.wealth:
         return Evidence(-math.inf, 0, 0, question.mean, 0.0)
-    wealth = float(np.logaddexp.reduce(np.array(state.wealth))) - math.log(len(state.wealth))
+    wealth = loudness(state)
     loud, since_ms, rows, total = max(state.runs)
     if loud == 0.0:
         return Evidence(wealth, 0, 0, question.mean, 0.0)

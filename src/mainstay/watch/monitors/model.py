@@ -1,6 +1,6 @@
 """What a monitor remembers, and what it says when something begins or ends."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,6 +34,9 @@ class Change(msgspec.Struct, frozen=True):
     finding: Finding
     since_ms: int
     at_ms: int
+    touched: tuple[int, ...] = ()
+    """Of findings about labels: from when until when decisions were made that it touches (ms); the
+    end is 0 as long as it goes on, and there is nothing where none is touched."""
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -49,6 +52,31 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
     """For each hour, how it stood to what is usual; nothing where that was not known."""
     places: tuple[float | None, ...] = ()
     """For each hour, how far it strayed; nothing where that says nothing of other hours."""
+
+
+class Life(msgspec.Struct, frozen=True, array_like=True):
+    """One figure of a process, or of a version, since that began."""
+
+    values: tuple[float, ...] = ()
+    """Logarithms, the oldest first."""
+    state: State = State()
+    seen_ms: int = 0
+    """Where the newest of them begins."""
+    born_ms: int = 0
+    """Where the first was seen of it."""
+
+
+class Running(msgspec.Struct, frozen=True, array_like=True):
+    """How long answers took and what they cost, by the hour; as logarithms."""
+
+    hour_ms: int = 0
+    """Where the hour begins that has not closed yet."""
+    stretches: dict[str, tuple[float, ...]] = {}
+    """Of it, so far: by figure, and by figure and version."""
+    hours: dict[str, tuple[float | None, ...]] = {}
+    """Of the hours before it, the oldest first; nothing where too few answered."""
+    lives: dict[str, Life] = {}
+    """By the beginning of the key of what may be found."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -68,6 +96,10 @@ class Saved(msgspec.Struct, frozen=True):
     """Where the first decisions were that anybody looked at."""
     usage: Usage = Usage()
     """Without shadows, all versions together."""
+    running: Running = Running()
+    """Without shadows."""
+    others: dict[str, Any] = {}
+    """What monitors of rooms above remember, by their names, as plain values."""
 
 
 class Subject(msgspec.Struct, frozen=True):

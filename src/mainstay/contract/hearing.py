@@ -1,0 +1,36 @@
+"""The part of a contract that says how it becomes known what was right, as immutable values."""
+
+from typing import Literal
+
+import msgspec
+
+from mainstay.contract.asking import Ask
+
+
+class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it becomes known whether answers were right."""
+
+    window: str = ""
+    """The feedback window: how long to wait before what is heard of a decision is all there is to
+    hear. Nothing learns from younger decisions. `mainstay experiment window` finds a good one."""
+    silence_means: str | float | None = None
+    """What is learned where the window passes and nobody says anything, although whoever says it
+    was heard all the time; without it only decisions with a label are learned from."""
+    counts: Literal["last", "first", "majority"] = "last"
+    """Which label is learned where several were heard of one decision: the last, the first, or what
+    most of those say who said anything, each by their last word and their trust."""
+    trust: dict[str, float] = {}
+    """Callers to how much a label counts that they tell, 0 to 1; 1 where a caller is not named.
+    With 0 it is not learned from."""
+    learn_from: Literal["all", "held_out"] = "all"
+    """Which decisions are learned from. `held_out`: only those in which the model had no say, held
+    out or declined, because elsewhere its answers shape what is heard."""
+    weigh: Literal["evenly", "propensity"] = "evenly"
+    """How much each decision counts in training. `propensity`: the more the less probable it was
+    that its version answered, as if every version had answered everybody."""
+    hold_out: str = "0 %"
+    """The part of the units, by `release.unit`, that is answered without the model, by its fallback
+    or not at all: the same ones through all versions and rollouts. What becomes of them shows what
+    happens where the model has no say."""
+    ask: Ask | None = None
+    """What people are asked to label; without it nobody is."""
