@@ -187,7 +187,7 @@ def _latency(line: Expectation, parts: Iterable[Part], sure: float) -> _Measured
     slow = float(cells[1:][edges >= line.limit].sum()) / rows
     perhaps = float(cells[int(np.searchsorted(edges, line.limit, side="left")) :].sum()) / rows
     allowed = 1.0 - line.part
-    figure = _quantile(cells, edges, line.part, summary.numbers.high or 0.0)
+    figure = quantile(cells, edges, line.part, summary.numbers.high or 0.0)
     return _Measured(
         figure,
         figure <= line.limit,
@@ -198,7 +198,7 @@ def _latency(line: Expectation, parts: Iterable[Part], sure: float) -> _Measured
     )
 
 
-def _quantile(cells: Floats, edges: Floats, part: float, highest: float) -> float:
+def quantile(cells: Floats, edges: Floats, part: float, highest: float) -> float:
     """By the logarithm within its cell."""
     total: list[float] = np.cumsum(cells).tolist()
     at = bisect_left(total, part * total[-1])
