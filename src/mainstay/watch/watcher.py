@@ -13,26 +13,37 @@ import msgspec
 
 from mainstay.contract.model import Contract
 from mainstay.contract.quotas import quota
+from mainstay.summaries.reference import Reference
+from mainstay.watch.callers.monitor import look_at_callers
 from mainstay.watch.gather.gatherer import Gatherer
-from mainstay.watch.gather.model import ARRIVED, PROCESSES, STRETCH_MS, Part
+from mainstay.watch.gather.model import ARRIVED, CALLERS, PROCESSES, STRETCH_MS, Part, is_slice
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
 from mainstay.watch.monitors.detector import State
 from mainstay.watch.monitors.expectations import Seen, hold_to, longest_ms
+from mainstay.watch.monitors.feedback import (
+    MATURE_MS,
+    kept_under,
+    look_at_feedback,
+    says_something,
+    usual_feedback,
+)
 from mainstay.watch.monitors.labels import look_at_labels
 from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved, Usage
 from mainstay.watch.monitors.port import MonitorStore
 from mainstay.watch.monitors.running import look_at_running
 from mainstay.watch.monitors.usage import look_at_usage
+from mainstay.watch.recommend.monitor import look_at_lists
 
 PIECES_AT_ONCE: Final = 50
 """How many pieces are taken in at one look; the rest waits for the next."""
 USAGE_PART: Final = 0.375
 """The part of the false alarms that the monitor of usage may raise; it has the fewest hours to
 learn from."""
-OTHERS_PART: Final = (1.0 - USAGE_PART) / 4.0
-"""The part of each of the others: columns, expectations, labels, and how it runs."""
+OTHERS_PART: Final = (1.0 - USAGE_PART) / 7.0
+"""The part of each of the others: columns, expectations, labels, lists, callers, how it runs, and
+what looks from above there are."""
 UNASKED: Final = frozenset({"shadow", "held_out"})
 """Arms whose decisions are not what the model answered people."""
 _LOOK_BACK_MS: Final = 7 * 24 * 3_600_000
@@ -55,6 +66,22 @@ class Watched:
     """Of the version that answers now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The stretches of one model that closed since the last look."""
+
+    model: str
+    since_ms: int
+    until_ms: int
+    summaries: SummaryStore
+    per_alarm: float
+    """How many looks there are to one alarm that may be false."""
+
+
+Look = Callable[[Saved, Closed], tuple[Saved, list[Change]]]
+"""A monitor of a room above: what it remembers goes in and comes out, in `Saved.others`."""
+
+
 class Watcher:
     """Watches all models of one workspace."""
 
@@ -65,8 +92,10 @@ class Watcher:
         stores: tuple[SummaryStore, MonitorStore],
         versions: Versions,
         tell: Tell,
+        looks: Sequence[Look] = (),
     ) -> None:
         """`tell` is called with every model and change, and must be done when it returns."""
+        self._looks = looks
         self._gatherer = gatherer
         self._labeller = labeller
         self._summaries, self._monitors = stores
@@ -104,24 +133,37 @@ class Watcher:
             saved = msgspec.structs.replace(saved, usage=Usage(), first_ms=0)
         saved = msgspec.structs.replace(saved, until_ms=since_ms)
         parts = list(self._summaries.read(model, since_ms, now_ms))
-        slices = set(self._summaries.slices(model, since_ms, now_ms)) - {ARRIVED, PROCESSES}
-        for slice_ in sorted(slices):
+        names = self._summaries.slices(model, since_ms, now_ms)
+        for slice_ in filter(is_slice, names):
             parts += self._summaries.read(model, since_ms, now_ms, slice_)
         limit = looks_per_alarm(watched.contract)
         after, changes = look(saved, parts, self._versions, limit, now_ms)
         if after.until_ms == saved.until_ms:
             return
         told = watched.contract, watched.live, self._versions
-        after, more = look_at_labels(after, self._closed(model, saved, after, ARRIVED), told, limit)
+        half = 2.0 * limit
+        after, more = look_at_labels(after, self._closed(model, saved, after, ARRIVED), told, half)
+        changes += more
+        matured, usual = self._feedback(watched, saved, after)
+        after, more = look_at_feedback(after, matured, (watched.live, usual), half)
+        changes += more
+        asked = self._closed(model, saved, after, CALLERS)
+        after, more = look_at_callers(after, asked, told[1:], limit)
         changes += more
         asked = [part for part in parts if part.key.arm not in UNASKED and not part.key.slice]
         closed = [part for part in asked if part.key.begin_ms < after.until_ms]
+        after, more = look_at_lists(after, closed, told, limit)
+        changes += more
         rare = looks_per_alarm(watched.contract, USAGE_PART)
         after, more = look_at_usage(after, closed, watched.contract.watch.usage, rare)
         changes += more
         processes = self._closed(model, saved, after, PROCESSES)
         after, more = look_at_running(after, closed, processes, limit)
         changes += more
+        for each in self._looks:
+            whole = Closed(model, saved.until_ms, after.until_ms, self._summaries, limit)
+            after, more = each(after, whole)
+            changes += more
         seen = seen_by(watched.contract, self._summaries, after, watched.live)
         after, more = hold_to(after, watched.contract, seen, limit)
         changes += more
@@ -135,6 +177,31 @@ class Watcher:
     def _closed(self, model: str, before: Saved, after: Saved, slice_: str) -> Sequence[Part]:
         """What is in the place of a slice in the stretches that closed."""
         return self._summaries.read(model, before.until_ms, after.until_ms, slice_)
+
+    def _feedback(
+        self, watched: Watched, before: Saved, after: Saved
+    ) -> tuple[Sequence[Part], Reference | None]:
+        """What was decided long enough ago, of the version that answers now, and what is usual of
+        that; nothing to look at where that is only being learned."""
+        kept, until_ms = kept_under(watched.live), after.until_ms - MATURE_MS
+        usual = self._summaries.reference(kept)
+        new = self._answered(watched, before.until_ms - MATURE_MS, until_ms)
+        if usual is not None or not says_something(new):
+            return new, usual
+        learned = usual_feedback(self._answered(watched, until_ms - _LOOK_BACK_MS, until_ms))
+        if learned is not None:
+            self._summaries.keep_reference(kept, learned)
+        return (), None
+
+    def _answered(self, watched: Watched, since_ms: int, until_ms: int) -> list[Part]:
+        """What the version that answers now told people, and each slice of it."""
+        model = watched.model
+        names = ["", *filter(is_slice, self._summaries.slices(model, since_ms, until_ms))]
+        every = [p for name in names for p in self._summaries.read(model, since_ms, until_ms, name)]
+        return [
+            part for part in every
+            if part.key.fingerprint == watched.live and part.key.arm not in UNASKED
+        ]  # fmt: skip
 
     def _tell_all(self, model: str, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -47,6 +47,18 @@ FAILURES: Final = Ruler("category", names=(FAILED,))
 ARRIVED: Final = "arrived"
 """In the place of a slice: labels in the stretch in which they were sealed, not in that of their
 decision. A slice of decisions has a `=` in its name."""
+NOBODY: Final = "0" * 64
+"""The fingerprint of what belongs to no version."""
+DECIDED: Final = "decided"
+"""In the place of a slice: how many decisions there were that a label may be heard of, of all
+versions together."""
+HEARD: Final = "heard|"
+"""How the name begins that stands in the place of a slice: what one source said, in the stretch in
+which that was heard."""
+TOLD: Final = "told|"
+"""The same in the stretch of the decision that it was said of."""
+CALLERS: Final = "callers"
+"""In the place of a slice: how callers asked."""
 
 
 class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -60,6 +72,11 @@ class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
     """`country=DE`; empty for all decisions."""
     begin_ms: int
     width_ms: int = STRETCH_MS
+
+
+def is_slice(name: str) -> bool:
+    """Whether a name in the place of a slice is that of one."""
+    return "=" in name
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):

@@ -1,6 +1,6 @@
 """What a monitor remembers, and what it says when something begins or ends."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,6 +34,9 @@ class Change(msgspec.Struct, frozen=True):
     finding: Finding
     since_ms: int
     at_ms: int
+    touched: tuple[int, ...] = ()
+    """Of findings about labels: from when until when decisions were made that it touches (ms); the
+    end is 0 as long as it goes on, and there is nothing where none is touched."""
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -95,6 +98,8 @@ class Saved(msgspec.Struct, frozen=True):
     """Without shadows, all versions together."""
     running: Running = Running()
     """Without shadows."""
+    others: dict[str, Any] = {}
+    """What monitors of rooms above remember, by their names, as plain values."""
 
 
 class Subject(msgspec.Struct, frozen=True):
