@@ -31,7 +31,8 @@ def test_what_the_file_shows_as_an_example_can_be_used(tmp_path):
     assert found.channels["team"] == Channel(url_env="TEAM_ALERTS_URL")
     assert found.rules == (
         Rule(models=("fraud*",), verdicts=("fail",), to="team", repeat_after="4h",
-             quiet="22:00-07:00 Europe/Berlin", escalate_after="30m", escalate_to="oncall"),
+             quiet="22:00-07:00 Europe/Berlin", escalate_after="30m", escalate_to="oncall",
+             do=("quarantine",)),
     )  # fmt: skip
 
 
@@ -62,6 +63,11 @@ def test_one_channel_needs_no_rules(tmp_path):
         (CHANNELS + RULES + 'repeat_after = "1s"\n', 9, "a minute or more"),
         (CHANNELS + RULES + 'escalate_after = "1h"\n', 9, "together"),
         (CHANNELS + RULES + '[[alerts.rules]]\nrepeat_after = "1h"\n', 10, "tells somebody"),
+        (CHANNELS + RULES + 'do = ["stop"]\n', 9, "roll back, quarantine, retrain"),
+        (CHANNELS + RULES + "do = []\n", 9, "roll back, quarantine, retrain"),
+        (CHANNELS + RULES + 'do = ["retrain", "retrain"]\n', 9, "roll back, quarantine, retrain"),
+        (CHANNELS + RULES + 'do = "retrain"\n', 9, "roll back, quarantine, retrain"),
+        (CHANNELS + RULES + 'verdicts = ["unsure"]\ndo = ["retrain"]\n', 10, "a rule for what fails"),
         (CHANNELS + RULES + '[[alerts.rules]]\nchannel = "team"\n', 10, "The settings here are"),
     ],
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """How good: a handful of metrics in plain NumPy, the same numbers scikit-learn gives.
 
-Labels are indices of the contract's classes, or numbers. Rows without a label (index −1, NaN) are
-left out. A metric that cannot be computed on the rows there are (one class only) is left out
-rather than invented. Metrics describe; nothing here decides.
+Labels are indices of the contract's classes or items, or numbers. Rows without a label (index −1,
+NaN) are left out. A metric that cannot be computed on the rows there are (one class only) is left
+out rather than invented. Metrics describe; nothing here decides.
 
 Each metric comes with an interval in which its true value lies, without any resampling: Wilson's
 for a share, the normal one for a mean, DeLong's for the area under the ROC curve. Limits: they
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mainstay.bundle.answers import chosen_classes
 from mainstay.contract.columns import Column
-from mainstay.contract.model import Label, NumberOutput, Output, Probability
+from mainstay.contract.model import Label, NumberOutput, Output, Probability, Ranking
 
 _Floats = npt.NDArray[np.float64]
 _Indices = npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ def labelled_rows(output: Output, labels: Column) -> int:
 
 def labelled(output: Output, labels: Column) -> npt.NDArray[np.bool_]:
     """Which rows have a label."""
-    if isinstance(output, (Probability, Label)):
+    if isinstance(output, (Probability, Label, Ranking)):
         return np.asarray(labels >= 0, dtype=np.bool_)
     return np.logical_not(np.isnan(labels.astype(np.float64)))
 

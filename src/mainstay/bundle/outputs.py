@@ -21,6 +21,7 @@ from mainstay.contract.model import (
     NumberOutput,
     Output,
     Probability,
+    Ranking,
     VectorOutput,
 )
 
@@ -102,7 +103,8 @@ def _check_form(trained: TrainedModel, output: Output) -> None:
 
 
 def labels_of(y: Any, meaning: Meaning, rows: int, what: str) -> Column:
-    """Labels as the assets keep them: indices of classes with −1 where unknown, or numbers."""
+    """Labels as the assets keep them: indices of classes or items with −1 where unknown, or
+    numbers."""
     flat = np.asarray(y)
     if flat.ndim == 2 and flat.shape[1] == 1:
         flat = flat.reshape(-1)
@@ -114,19 +116,21 @@ def labels_of(y: Any, meaning: Meaning, rows: int, what: str) -> Column:
             expected=f"{rows} labels, one per row of X",
         )
     output = meaning.output
-    if not isinstance(output, (Probability, Label)):
+    if not isinstance(output, (Probability, Label, Ranking)):
         return _numbers(flat, what)
+    names = output.items if isinstance(output, Ranking) else output.classes
+    noun = "an item" if isinstance(output, Ranking) else "a class"
     known = {label: place for place, label in enumerate(meaning.labels)}
-    known.update({name: place for place, name in enumerate(output.classes) if name not in known})
+    known.update({name: place for place, name in enumerate(names) if name not in known})
     made: list[int] = []
     for value in flat.tolist():
         name = label_text(value)
         if not is_missing(value) and name not in known:
             raise InvalidUsage(
-                f"{what} has a class that the model does not have",
+                f"{what} has {noun} that the model does not have",
                 field=what,
                 got=name,
-                expected="one of " + ", ".join(output.classes[:20]),
+                expected="one of " + ", ".join(names[:20]),
             )
         made.append(-1 if is_missing(value) else known[name])
     return np.array(made, dtype=np.int64)

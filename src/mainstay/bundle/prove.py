@@ -36,7 +36,14 @@ from mainstay.bundle.model import Manifest
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import Column, Columns, rows_of, take
 from mainstay.contract.finding import Finding
-from mainstay.contract.model import Contract, FromRequest, Label, Output, Probability
+from mainstay.contract.model import (
+    Contract,
+    FromRequest,
+    Label,
+    Output,
+    Probability,
+    Ranking,
+)
 from mainstay.contract.values import Checker
 
 SINGLE_ROWS: Final = 5
@@ -115,11 +122,13 @@ def check_fits(examples: Examples, contract: Contract, file: str) -> None:
 
 
 def _check_labels(labels: Column, output: Output, file: str) -> None:
-    if isinstance(output, (Probability, Label)):
-        most = len(output.classes) - 1
+    if isinstance(output, (Probability, Label, Ranking)):
+        ranking = isinstance(output, Ranking)
+        most = len(output.items if ranking else output.classes) - 1
         fits = labels.ndim == 1 and labels.dtype.kind == "i"
         if not fits or labels.min() < -1 or labels.max() > most:
-            expected = f"whole numbers from -1 (unknown) to {most}, one for each class"
+            noun = "item" if ranking else "class"
+            expected = f"whole numbers from -1 (unknown) to {most}, one for each {noun}"
             raise _unfit(file, "is mislabelled", expected)
     elif labels.ndim != 1 or labels.dtype.kind not in "fi" or np.isinf(labels).any():
         raise _unfit(file, "is mislabelled", "finite numbers, or NaN where one is not known")

@@ -71,7 +71,8 @@ def show(output: Output, number: str, workspace: str | None) -> None:
     book, opened = _look(output, workspace)
     alert = opened.find(number)
     told = [message for message in book.messages if alert.id in message.alerts]
-    output.result({**_plain(alert), "messages": told})
+    acted = [action for action in book.actions if action.alert == alert.id]
+    output.result({**_plain(alert), "messages": told, "actions": acted})
     output.say(f"[bold]{alert.id}[/] {escape(alert.model)}: {_state(alert)}")
     for item in alert.items.values():
         _show_item(output, item)
@@ -84,6 +85,9 @@ def show(output: Output, number: str, workspace: str | None) -> None:
         how = message.state + (f" ({message.why})" if message.why else "")
         said = f"{message.id} {message.kind} to {message.channel}, {moment(message.made_ns)}: {how}"
         output.say(f"  [dim]message[/]   {escape(said)}")
+    for action in acted:
+        said = f"{action.do}: {action.state}" + (f", {action.words}" if action.words else "")
+        output.say(f"  [dim]action[/]    {escape(said)}")
 
 
 @alerts.command(epilog="\b\nExample:\n  mainstay alerts ack 7")
@@ -161,6 +165,9 @@ def false_(output: Output, number: str, reason: str, workspace: str | None) -> N
         output.note("`mainstay alerts silence` holds back what is not to be told")
     else:
         output.note(f"`mainstay alerts true {alert.id}` takes that back")
+    done = [each for each in opened.book.actions if each.alert == alert.id and each.state == "done"]
+    for action in done:
+        output.say(escape(f"  was done meanwhile, and stays: {action.do}, {action.words}"))
 
 
 @alerts.command(name="true", epilog="\b\nExample:\n  mainstay alerts true 7")

@@ -2,38 +2,70 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from mainstay.base.errors import NotFound
+from mainstay.base.files import write_whole
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.contract.windows import moment_or_ago_ns
+from mainstay.watch.gather.model import HOUR_MS
 from mainstay.watch.labels.metrics import Metric
 from mainstay.watch.overview import Overview, VersionView
+from mainstay.watch.recommend.measures import Diversity, Recommended
+from mainstay.watch.trends.page import page
 from mainstay.wiring.running import Server
+from mainstay.wiring.trending import trends_of
 from mainstay.wiring.watching import Watching
 from mainstay.wiring.workspace import Workspace, open_workspace
 
-_MAIN_METRICS = ("accuracy", "roc_auc", "log_loss", "rmse", "mae", "calibration error")
+_MAIN_METRICS = (
+    "accuracy", "roc_auc", "log_loss", "rmse", "mae", "calibration error", "click-through rate",
+    "hit rate at 1", "hit rate at 10",
+)  # fmt: skip
 
 
 @click.command(
     epilog="\b\nExamples:\n  mainstay watch fraud\n  mainstay watch --every 10\n"
-    "  mainstay watch --json | jq '.[].findings'"
+    "  mainstay watch --json | jq '.[].findings'\n"
+    "  mainstay watch fraud --html fraud.html --since 30d"
 )
 @click.argument("model", required=False)
 @click.option(
     "--every", type=click.FloatRange(1), metavar="SECONDS", help="Show it anew, until Ctrl-C."
 )
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write trend charts of the model to a page that needs nothing else.",
+)
+@click.option(
+    "--since", default="7d", show_default=True, metavar="TIME", help="How far back the page goes."
+)
 @in_workspace
 @speaking
-def watch(output: Output, model: str | None, every: float | None, workspace: str | None) -> None:
+def watch(
+    output: Output,
+    model: str | None,
+    every: float | None,
+    html: Path | None,
+    since: str,
+    workspace: str | None,
+) -> None:
     """Show how models fare and what their monitors found.
 
     The keeper of a running server watches all the time; without one, this takes in what was
     recorded since. Exits 1 when something is found wrong.
     """
+    if html is not None and (model is None or every is not None):
+        raise click.UsageError("--html is for one MODEL, and without --every")
     opened = open_workspace(workspace)
     watching = Watching(opened)
+    back_ns = opened.clock.now_ns() - moment_or_ago_ns(since, opened.clock.now_ns(), "since")
+    if back_ns < HOUR_MS * 1_000_000:
+        raise click.UsageError(f"--since {since} is less than an hour ago")
 
     if every is not None:
 
@@ -47,6 +79,10 @@ def watch(output: Output, model: str | None, every: float | None, workspace: str
     found = _look(opened, watching, model, output)
     output.result(found)
     _show(output, found)
+    if html is not None and model is not None:
+        trends = trends_of(opened, watching, model, back_ns // 1_000_000)
+        write_whole(html, page(trends).encode())
+        output.note(f"{html} shows how {model} fared since {_time(trends.since_ms)}")
     if any(each.findings for each in found):
         raise Ending(NOT_SO)
 
@@ -120,6 +156,25 @@ def _show_versions(output: Output, versions: Sequence[VersionView]) -> None:
     ]
     heads = ("  version", ">last hour", ">last day", ">answered", "labels of 7 days")
     output.table(heads, rows)
+    for version in versions:
+        if version.recommended is not None and version.recommended.diversity is not None:
+            _show_lists(output, version, version.recommended, version.recommended.diversity)
+
+
+def _show_lists(output: Output, version: VersionView, found: Recommended, lists: Diversity) -> None:
+    """What a recommender showed in seven days, and what became of it."""
+    who = f"v{version.number}" + ("" if version.arm == "live" else f" ({version.arm})")
+    overlap = "-" if lists.overlap is None else f"{lists.overlap:.1%}"
+    output.say(
+        f"  {escape(who)}: {lists.lists:,} lists in 7 days, {lists.coverage:.1%} of the items on"
+        f" any; two lists share {overlap}; as various as {lists.effective:,.0f} items, Gini"
+        f" {lists.gini:.2f}"
+    )
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in lists.shares.items())
+    if shares:
+        output.say(f"    shown: {shares} [dim](by {found.popularity})[/]")
+    if found.metrics:
+        output.say(f"    {', '.join(map(_metric, found.metrics))}")
 
 
 def _told(version: VersionView) -> str:

@@ -7,7 +7,7 @@ read by every process. Must never hold a secret: a channel names the variable th
 import re
 from datetime import UTC, datetime, time, tzinfo
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,6 +17,9 @@ from mainstay.contract.times import duration_ns
 
 QUIET_EXPECTED: Final = "from and to, and a time zone, such as 22:00-07:00 Europe/Berlin"
 _QUIET: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)(?: (\S{1,60}))?")
+
+Do = Literal["roll back", "quarantine", "retrain"]
+DOES: Final[tuple[str, ...]] = get_args(Do)
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     quiet: str = ""
     escalate_after: str = ""
     escalate_to: str = ""
+    do: tuple[Do, ...] = ()
+    """What is done about what fails, without asking anybody; nothing unless it is named here."""
 
 
 class Alerting(msgspec.Struct, frozen=True, kw_only=True):

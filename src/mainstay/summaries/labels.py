@@ -5,11 +5,14 @@ label_shown        the same, only where something was shown
 label_score_of     the probability of the second class where it was the truth; of two classes
 label_score_else   and where it was not
 label_loss         the negative logarithm of the truth's probability
+label_likely       the truth's probability
 label_sure_right   the probability of the answer where it was right
 label_sure_wrong   and where it was wrong
 label_error        answer less truth (numbers)
 label_distance     without its sign
 label_place        where the truth stood in the ranking, 1 is first
+label_item         the truth; label_found where it was among the items on top, and label_clicked a
+                   word where these were shown too (rankings)
 label_delay_s      how long after the decision the label came
 """
 
@@ -28,11 +31,21 @@ from mainstay.contract.model import (
     Ranking,
     VectorOutput,
 )
+from mainstay.summaries.rankings import (
+    CLICK,
+    CLICKED,
+    FOUND,
+    TAKEN,
+    items_ruler,
+    places_of,
+    shown_length,
+)
 from mainstay.summaries.ruler import Ruler
 
 Floats = npt.NDArray[np.float64]
 
 ARROW: Final = " → "
+LIKELY: Final = "label_likely"
 _CELLS: Final = 200
 SHARES: Final = Ruler("number", tuple((np.arange(1, _CELLS) / _CELLS).tolist()))
 """Cells of half a hundredth, from 0 to 1."""
@@ -59,14 +72,27 @@ def rulers_of(contract: Contract) -> dict[str, Ruler]:
             ("label_pair", "label_shown"), Ruler("category", names=pairs[:_PAIRS_MAX])
         )
     if isinstance(output, Probability):
-        found |= {"label_loss": _WHOLE, "label_sure_right": SHARES, "label_sure_wrong": SHARES}
+        found |= {"label_loss": _WHOLE, LIKELY: SHARES}
+        found |= {"label_sure_right": SHARES, "label_sure_wrong": SHARES}
         if len(output.classes) == 2:
             found |= {"label_score_of": SHARES, "label_score_else": SHARES}
     if isinstance(output, NumberOutput):
         found |= {"label_error": ERRORS, "label_distance": DISTANCES}
     if isinstance(output, Ranking):
-        found["label_place"] = PLACES
+        found |= {"label_place": PLACES, CLICKED: CLICK}
+        found |= dict.fromkeys((TAKEN, FOUND), items_ruler(output))
     return found
+
+
+def slice_name(column: str, value: Any) -> str:
+    """The slice of an input's value, as people write it."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{column}={text}"
+
+
+def in_slice(name: str, slice_: str) -> str:
+    """What a column is called in the reference that is about one slice only."""
+    return f"{name}|{slice_}" if slice_ else name
 
 
 def columns_of(
@@ -81,9 +107,7 @@ def columns_of(
         errors = outputs - np.array([float(truth) for truth in truths])
         return {"label_error": errors, "label_distance": np.abs(errors)}
     if isinstance(output, Ranking):
-        order = np.argsort(np.argsort(-outputs, axis=1, kind="stable"), axis=1, kind="stable")
-        at = [output.items.index(truth) for truth in truths]
-        return {"label_place": 1.0 + order[np.arange(len(at)), at]}
+        return _of_items(output, truths, outputs, np.asarray(shown, dtype=bool))
     return {}
 
 
@@ -100,6 +124,19 @@ def fits(contract: Contract, label: Any) -> bool:
             return isinstance(label, str) and label in output.items
         case VectorOutput():
             return False
+
+
+def _of_items(
+    output: Ranking, truths: Sequence[str], outputs: Floats, shown: npt.NDArray[np.bool_]
+) -> dict[str, npt.NDArray[Any]]:
+    places = {name: place for place, name in enumerate(output.items)}
+    order = np.argsort(places_of(outputs), axis=1, kind="stable")
+    rows = np.arange(len(truths))
+    place = 1.0 + order[rows, [places[truth] for truth in truths]]
+    items = np.array(truths, dtype=object)
+    found = place <= shown_length(output)
+    clicked = np.full(int((found & shown).sum()), CLICK.names[0], dtype=object)
+    return {"label_place": place, TAKEN: items, FOUND: items[found], CLICKED: clicked}
 
 
 def _of_classes(
@@ -119,6 +156,7 @@ def _of_classes(
     likely = outputs[rows, chosen]
     right = at == chosen
     found["label_loss"] = -np.log(np.maximum(outputs[rows, at], _LEAST))
+    found[LIKELY] = outputs[rows, at]
     found["label_sure_right"] = likely[right]
     found["label_sure_wrong"] = likely[~right]
     if len(output.classes) == 2:

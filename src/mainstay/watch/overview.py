@@ -9,13 +9,16 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mainstay.contract.finding import Finding
-from mainstay.contract.model import Contract
+from mainstay.contract.model import Contract, Ranking
 from mainstay.journal.model import STATUSES
+from mainstay.summaries.reference import Reference
 from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Key, Part, merged
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.metrics import Metric, metrics_of
+from mainstay.watch.monitors.columns import Versions
 from mainstay.watch.monitors.expectations import expected
 from mainstay.watch.monitors.model import Saved
+from mainstay.watch.recommend.measures import Recommended, recommended
 from mainstay.watch.watcher import Watched, looks_per_alarm, seen_by
 
 LABELS_MS = 7 * DAY_MS
@@ -42,6 +45,8 @@ class VersionView(msgspec.Struct, frozen=True):
     windows: tuple[Window, ...]
     metrics: tuple[Metric, ...]
     """Of the labels for decisions of the last seven days."""
+    recommended: Recommended | None = None
+    """Of a model that makes lists, in the last seven days."""
 
 
 class OpenView(msgspec.Struct, frozen=True):
@@ -65,15 +70,17 @@ class Overview(msgspec.Struct, frozen=True):
     """How everything stands that the contract expects."""
 
 
-def overview(watched: Watched, store: SummaryStore, saved: Saved, now_ms: int) -> Overview:
+def overview(
+    watched: Watched, store: SummaryStore, saved: Saved, versions: Versions, now_ms: int
+) -> Overview:
     """How a model fares now."""
     model, contract = watched.model, watched.contract
     parts = store.read(model, now_ms - LABELS_MS, now_ms)
-    versions: dict[tuple[int, str, str], list[Part]] = {}
+    shown: dict[tuple[int, str, str], list[Part]] = {}
     for part in parts:
         if part.key.number:
             named = (part.key.number, part.key.fingerprint, part.key.arm)
-            versions.setdefault(named, []).append(part)
+            shown.setdefault(named, []).append(part)
     found = [
         OpenView(key, each.since_ms, each.opened_ms, each.finding)
         for key, each in saved.open.items()
@@ -82,21 +89,31 @@ def overview(watched: Watched, store: SummaryStore, saved: Saved, now_ms: int) -
     return Overview(
         model,
         saved.until_ms,
-        tuple(_version(named, contract, own, now_ms) for named, own in sorted(versions.items())),
+        tuple(
+            _version(named, contract, own, versions.reference(named[1]), now_ms)
+            for named, own in sorted(shown.items())
+        ),
         tuple(sorted(found, key=lambda each: (each.opened_ms, each.key))),
         tuple(expected(contract, seen, looks_per_alarm(contract))),
     )
 
 
 def _version(
-    named: tuple[int, str, str], contract: Contract, parts: Sequence[Part], now_ms: int
+    named: tuple[int, str, str],
+    contract: Contract,
+    parts: Sequence[Part],
+    reference: Reference | None,
+    now_ms: int,
 ) -> VersionView:
     number, fingerprint, arm = named
     windows = tuple(_window(parts, hours, now_ms) for hours in (1, 24))
-    labelled = _merged(parts)
-    return VersionView(
-        number, fingerprint, arm, windows, tuple(metrics_of(contract, labelled.columns).values())
-    )
+    columns = _merged(parts).columns
+    metrics = tuple(metrics_of(contract, columns).values())
+    lists: Recommended | None = None
+    if isinstance(contract.output, Ranking):
+        known = {} if reference is None else reference.columns
+        lists = recommended(contract.output, known, columns)
+    return VersionView(number, fingerprint, arm, windows, metrics, lists)
 
 
 def _window(parts: Iterable[Part], hours: int, now_ms: int) -> Window:

@@ -1,52 +1,12 @@
-"""A report as one HTML page: no script, no outside resource, every string of the data escaped.
-
-The page carries a policy that forbids scripts and any fetching, so that even a mistake here could
-not make a category's name run.
-"""
+"""A report as one HTML page: no script, no outside resource, every string of the data escaped."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Final
 
 from mainstay.contract.finding import Finding, Verdict
 from mainstay.watch.model import DOMAIN_CLASSIFIER, ColumnReport, Side
-from mainstay.watch.terminal import plain
+from mainstay.watch.sheet import head, safe
 
-_HEAD: Final = """\
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Comparison of two data sets</title>
-<style>
-:root{--ink:#1c2430;--soft:#5d6979;--line:#dfe4ea;--paper:#fff;--back:#f5f7f9;--was:#9aa9bd;
---is:#1f6feb;--fail:#b3261e;--unsure:#8a5a00;--pass:#1a7f37}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e9f0;--soft:#9aa6b6;--line:#313a46;--paper:#171c23;
---back:#0f1318;--was:#5d6b80;--is:#6aa5ff;--fail:#ff8a80;--unsure:#ffc857;--pass:#6fdc8c}}
-body{margin:0;padding:2rem 1rem;background:var(--back);color:var(--ink);
-font:15px/1.5 system-ui,sans-serif}
-main{max-width:60rem;margin:auto}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;
-margin:2rem 0 .5rem}p{margin:.25rem 0}.soft{color:var(--soft)}
-.fail{color:var(--fail)}.unsure{color:var(--unsure)}.pass{color:var(--pass)}
-ul.found{list-style:none;padding:0;margin:0}ul.found li{padding:.35rem 0;
-border-top:1px solid var(--line);display:grid;grid-template-columns:4.5rem 1fr;
-overflow-wrap:anywhere}
-.mark{font-weight:600}
-section.column{background:var(--paper);border:1px solid var(--line);border-radius:8px;
-padding:.8rem 1rem;margin:.6rem 0}
-section.column h3{font-size:1rem;margin:0 0 .4rem;overflow-wrap:anywhere}
-.two{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:1.2rem;align-items:start}
-@media(max-width:40rem){.two{grid-template-columns:1fr}}
-table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
-td,th{padding:.1rem .5rem .1rem 0;text-align:right;font-weight:400;overflow-wrap:anywhere}
-th:first-child,td:first-child{text-align:left;color:var(--soft)}
-thead th{color:var(--soft)}svg{width:100%;height:auto;display:block}
-svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.was{fill:var(--was)}.is{fill:var(--is)}
-.key{font-size:.85rem;color:var(--soft)}.key b{display:inline-block;width:.8em;height:.8em;
-border-radius:2px;margin:0 .3em 0 .8em}summary{cursor:pointer;color:var(--soft);font-size:.85rem;
-margin-top:.5rem}
-</style></head><body><main>
-"""
 _WORDS: Final[dict[Verdict, str]] = {
     "pass": "Nothing that matters has changed",
     "fail": "The data has changed",
@@ -75,13 +35,13 @@ def page(
     )
     size = f"{len(columns):,} columns: {counts}"
     parts = [
-        _HEAD,
+        head("Comparison of two data sets"),
         f'<h1 class="{verdict}">{_WORDS[verdict]}</h1>',
         f"<p>{rows[0]:,} rows of reference, {rows[1]:,} current rows; {size}.</p>",
-        f'<p class="soft">{_safe(promise)}</p>',
+        f'<p class="soft">{safe(promise)}</p>',
     ]
     parts += [
-        f'<p class="soft">{_safe(found.words)}</p>'
+        f'<p class="soft">{safe(found.words)}</p>'
         for found in findings
         if found.check == DOMAIN_CLASSIFIER and found.verdict == "pass"
     ]
@@ -100,7 +60,7 @@ def page(
 def _found(findings: Sequence[Finding]) -> str:
     items = "".join(
         f'<li><span class="mark {found.verdict}">{found.verdict}</span>'
-        f"<span>{_safe(found.words)}</span></li>"
+        f"<span>{safe(found.words)}</span></li>"
         for found in findings
     )
     return f'<ul class="found">{items}</ul>'
@@ -109,17 +69,17 @@ def _found(findings: Sequence[Finding]) -> str:
 def _column(column: ColumnReport, findings: Sequence[Finding]) -> str:
     own = [found for found in findings if found.check.rpartition(": ")[0] == column.name]
     figures = "".join(
-        f"<tr><td>{_safe(name)}</td><td>{figure:.4g}</td></tr>"
+        f"<tr><td>{safe(name)}</td><td>{figure:.4g}</td></tr>"
         for name, figure in column.figures.items()
     )
     more = (
         f"<details><summary>All findings and figures</summary>{_found(own)}"
         f"<table>{figures}</table></details>"
     )
-    remark = f'<p class="soft">{_safe(column.remark)}</p>' if column.remark else ""
+    remark = f'<p class="soft">{safe(column.remark)}</p>' if column.remark else ""
     return (
         f'<section class="column"><h3><span class="{column.verdict}">{column.verdict}</span>'
-        f' · {_safe(column.name)} <span class="soft">{_safe(column.kind)}</span></h3>{remark}'
+        f' · {safe(column.name)} <span class="soft">{safe(column.kind)}</span></h3>{remark}'
         f'<div class="two"><div>{_picture(column)}</div><div>{_sides(column)}</div></div>'
         f"{more}</section>"
     )
@@ -148,7 +108,7 @@ def _sides(column: ColumnReport) -> str:
         if first or second:
             lines.append((title, _count(first), _count(second)))
     body = "".join(
-        f"<tr><td>{title}</td><td>{_safe(first)}</td><td>{_safe(second)}</td></tr>"
+        f"<tr><td>{title}</td><td>{safe(first)}</td><td>{safe(second)}</td></tr>"
         for title, first, second in lines
     )
     head = "<thead><tr><th></th><th>reference</th><th>current</th></tr></thead>"
@@ -190,8 +150,8 @@ def _standing(labels: Sequence[str], before: Sequence[float], after: Sequence[fl
     )
     return (
         f'<svg viewBox="0 0 {width:g} {height + 16:g}" role="img" aria-label="histogram">{bars}'
-        f'<text x="0" y="{height + 13:g}">{_safe(labels[0])}</text>'
-        f'<text x="{width:g}" y="{height + 13:g}" text-anchor="end">{_safe(labels[-1])}</text>'
+        f'<text x="0" y="{height + 13:g}">{safe(labels[0])}</text>'
+        f'<text x="{width:g}" y="{height + 13:g}" text-anchor="end">{safe(labels[-1])}</text>'
         "</svg>"
     )
 
@@ -212,8 +172,8 @@ def _lying(labels: Sequence[str], before: Sequence[float], after: Sequence[float
         y, scale = at * line, (width - left - 45) / top
         short = label if len(label) <= _LABEL_CHARACTERS else label[: _LABEL_CHARACTERS - 1] + "…"
         parts.append(
-            f'<text x="{left - 6}" y="{y + 14}" text-anchor="end">{_safe(short)}'
-            f"<title>{_safe(label)}</title></text>"
+            f'<text x="{left - 6}" y="{y + 14}" text-anchor="end">{safe(short)}'
+            f"<title>{safe(label)}</title></text>"
             f'<rect class="was" x="{left}" y="{y + 2}" width="{share * scale:.1f}" height="9"/>'
             f'<rect class="is" x="{left}" y="{y + 11}" width="{other * scale:.1f}" height="9"/>'
             f'<text x="{left + 4 + max(share, other) * scale:.1f}" y="{y + 15}">'
@@ -223,8 +183,3 @@ def _lying(labels: Sequence[str], before: Sequence[float], after: Sequence[float
         f'<svg viewBox="0 0 {width} {len(labels) * line}" role="img" aria-label="categories">'
         f"{''.join(parts)}</svg>"
     )
-
-
-def _safe(text: str) -> str:
-    """Text that stays text, whatever it says."""
-    return escape(plain(text), quote=True)

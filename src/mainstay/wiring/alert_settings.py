@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.contract.alerting import Alerting, Channel, Rule, quiet_hours
+from mainstay.contract.alerting import DOES, Alerting, Channel, Rule, quiet_hours
 from mainstay.contract.times import duration_ns
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -120,6 +120,15 @@ def _rule(page: _Page, number: int, found: Any, channels: Mapping[str, Any]) -> 
             guess = f"did you mean {near[0]!r}? " if near else ""
             known = ", ".join(sorted(channels)) or "none"
             raise page.wrong((*place, name), given, f"{guess}The channels are: {known}")
+    wanted = _list(rule.get("do", list(DOES)))
+    if not wanted or len(set(map(str, wanted))) < len(wanted) or not set(wanted) <= set(DOES):
+        raise page.wrong((*place, "do"), rule["do"], f"a list of some of: {', '.join(DOES)}")
+    if "do" in rule and "fail" not in rule.get("verdicts", ("fail",)):
+        raise page.wrong(
+            (*place, "do"),
+            rule["do"],
+            "a rule for what fails; nothing is done about what is unsure",
+        )
     for name, reads, right in (
         ("repeat_after", _long_enough, "a duration of a minute or more, such as 4h"),
         ("escalate_after", _long_enough, "a duration of a minute or more, such as 30m"),

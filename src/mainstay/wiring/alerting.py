@@ -1,7 +1,7 @@
 """Alerts in one workspace: what its keeper does, and what `mainstay alerts` asks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -123,6 +123,10 @@ class Alerts:
         """Take in, and tell whoever is to be told now."""
         self.take_in()
         self._delivery.look(self.policy)
+
+    def change(self, step: Callable[[Book], T | None]) -> T | None:
+        """Change the newest book; a step that returns nothing has changed nothing."""
+        return self._alerter.change(step)
 
     def tidy(self) -> None:
         """Let go of what nobody asks about again."""

@@ -24,12 +24,14 @@ def quarantine(
     reason: str,
     *,
     actor: str | None = None,
+    id_: str = "",
 ) -> Quarantine:
-    """Let no snapshot of a model use a stretch of time from now on."""
+    """Let no snapshot of a model use a stretch of time from now on; `id_` is for who may have to
+    ask again, and then finds it done."""
     workspace.registry.find(model, None)  # a model that nobody knows is told here
     ids = DecisionIds(new_incarnation(), workspace.clock)
     made = Quarantine(
-        id=new_id(ids),
+        id=id_ or new_id(ids),
         model=model,
         begin_ns=window[0],
         end_ns=window[1],

@@ -91,6 +91,7 @@ environment = "production"
 # quiet = "22:00-07:00 Europe/Berlin"
 # escalate_after = "30m"
 # escalate_to = "oncall"
+# do = ["quarantine"]                     # what fails; also "roll back" and "retrain"
 """
 
 

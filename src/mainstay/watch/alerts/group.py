@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mainstay.contract.alerting import Alerting
+from mainstay.watch.alerts.acting import want, want_at_the_end
 from mainstay.watch.alerts.model import DAY_NS, HOUR_NS, ONE_OFF, Alert, Book, Item, Notice
 
 FLAPS_MAX: Final = 3
@@ -29,7 +30,7 @@ def take(book: Book, notices: Iterable[Notice], policy: Alerting, now_ns: int) -
         elif notice.kind == "opened":
             _began(book, notice, policy, now_ns)
         else:
-            _ended(book, notice, now_ns)
+            _ended(book, notice, policy, now_ns)
 
 
 def _began(book: Book, notice: Notice, policy: Alerting, now_ns: int) -> None:
@@ -57,6 +58,9 @@ def _began(book: Book, notice: Notice, policy: Alerting, now_ns: int) -> None:
     if flapping and not item.flapping:
         item.flapping = True
         book.log("flapping", alert, now_ns, key=notice.key, times=len(begun))
+    if not flapping:
+        rule = policy.rule_for(notice.model, notice.check, notice.verdict)
+        want(book, alert, notice, rule, now_ns)
 
 
 def _again(item: Item, notice: Notice, now_ns: int) -> None:
@@ -80,7 +84,7 @@ def _place_for(book: Book, notice: Notice, policy: Alerting, now_ns: int) -> Ale
     return made
 
 
-def _ended(book: Book, notice: Notice, now_ns: int) -> None:
+def _ended(book: Book, notice: Notice, policy: Alerting, now_ns: int) -> None:
     alert = _with_key(book, notice)
     if alert is None:
         return
@@ -91,6 +95,9 @@ def _ended(book: Book, notice: Notice, now_ns: int) -> None:
     elif not item.resolved_ns:
         item.resolved_ns = notice.at_ns
     book.log("ended", alert, now_ns, key=notice.key, event=notice.event)
+    if not item.flapping:
+        rule = policy.rule_for(alert.model, item.notice.check, item.notice.verdict)
+        want_at_the_end(book, alert, item, rule, now_ns)
 
 
 def _routed(book: Book, notice: Notice, now_ns: int) -> None:

@@ -4,6 +4,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from mainstay.contract.alerting import Do
+
 HOUR_NS: Final = 3_600_000_000_000
 DAY_NS: Final = 24 * HOUR_NS
 
@@ -82,6 +84,30 @@ class Alert(msgspec.Struct, kw_only=True):
     """Why somebody called it one."""
 
 
+class Action(msgspec.Struct, kw_only=True):
+    """What is to be done about something that was found, without asking anybody."""
+
+    id: str
+    alert: str
+    model: str
+    do: Do
+    check: str
+    subject: str
+    """The version, or as much of its fingerprint as is known; empty where none is meant."""
+    since_ns: int
+    until_ns: int
+    """The stretch of time it is about."""
+    wanted_ns: int
+    attempts: int = 0
+    next_ns: int = 0
+    claimed_ns: int = 0
+    """Until then somebody is at it."""
+    state: Literal["waiting", "done", "left out", "failed"] = "waiting"
+    settled_ns: int = 0
+    words: str = ""
+    """What was done, or why it was not."""
+
+
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody is told of this until then."""
 
@@ -147,6 +173,8 @@ class Book(msgspec.Struct, kw_only=True):
     silences: list[Silence] = []
     messages: list[Message] = []
     channels: dict[str, Health] = {}
+    actions: list[Action] = []
+    next_action: int = 1
     unlogged: list[Log] = []
 
     def log(self, did: str, alert: Alert | None, at_ns: int, **body: Any) -> None:

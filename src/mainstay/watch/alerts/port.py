@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from mainstay.watch.alerts.model import Book
+from mainstay.watch.alerts.model import Action, Book
 
 
 class AlertStore(Protocol):
@@ -34,4 +34,13 @@ class Post(Protocol):
     def send(self, url: str, title: str, body: str, *, good: bool) -> None:
         """Done when it returns; `StorageFailed` says why not, without the URL. `good` is news that
         something is over."""
+        ...
+
+
+class Doer(Protocol):
+    """Does what rules want done."""
+
+    def do(self, action: Action) -> str:
+        """Done when it returns, in words; done twice it is done once. `StorageFailed` is tried
+        again, any other `MainstayError` says why it cannot be."""
         ...

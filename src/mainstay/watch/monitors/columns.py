@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from mainstay.summaries.probes import PROBE
+from mainstay.summaries.rankings import SHOWN
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.summary import Summary
 from mainstay.watch.gather.model import LABEL, STRETCH_MS, Key, Part, merge_parts
@@ -52,7 +54,7 @@ def look(
     until_ms = (now_ms - GRACE_MS) // STRETCH_MS * STRETCH_MS
     if until_ms <= saved.until_ms:
         return saved, []
-    chosen = _together(p for p in parts if saved.until_ms <= p.key.begin_ms < until_ms)
+    chosen = together(p for p in parts if saved.until_ms <= p.key.begin_ms < until_ms)
     asked = {
         mark: _questions(versions.reference(mark), saved)
         for mark in {p.key.fingerprint for p in chosen}
@@ -75,7 +77,7 @@ def look(
     return after, tick.changes
 
 
-def _together(parts: Iterable[Part]) -> list[Part]:
+def together(parts: Iterable[Part]) -> list[Part]:
     """The stretches in order, whatever arms a version had in them: it is the same version."""
     found: dict[Key, Part] = {}
     for part in parts:
@@ -91,11 +93,11 @@ def _questions(
 ) -> Mapping[str, tuple[Known, Sequence[Asked]]]:
     if reference is None:
         return {}
-    # Labels come late, and are asked about when they come.
+    # Labels come late, and are asked about when they come; lists and callers by their own monitors.
     return {
         name: (known, tolerant(name, questions_of(known), saved.tuned))
         for name, known in reference.columns.items()
-        if not name.startswith(LABEL)
+        if not name.startswith((LABEL, SHOWN, PROBE))
     }
 
 

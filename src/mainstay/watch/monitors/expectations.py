@@ -213,7 +213,7 @@ def _metric(
     line: Expectation, contract: Contract, parts: Iterable[Part], live: str, sure: float
 ) -> _Measured | None:
     own = [part for part in parts if part.key.fingerprint == live]
-    names = {name for part in own for name in part.columns if name.startswith(LABEL)}
+    names = {name for part in own for name in part.columns if name.startswith(LABEL)} | {"status"}
     metric = metrics_of(contract, _columns(own, names)).get(line.name)
     if metric is None:
         return None

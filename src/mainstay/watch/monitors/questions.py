@@ -39,7 +39,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 def questions_of(known: Known) -> Sequence[Asked]:
     """Everything that is asked of a column."""
-    found = [_share("missing", known.summary.missing, known.summary.rows)]
+    found = [of_share("missing", known.summary.missing, known.summary.rows)]
     numbers = known.summary.numbers or known.summary.lengths
     if numbers is not None and numbers.moments.count:
         found += _of_numbers(numbers)
@@ -49,12 +49,13 @@ def questions_of(known: Known) -> Sequence[Asked]:
         for name, count in list(zip(known.ruler.names, categories.named, strict=True))[
             :CATEGORIES_ASKED_MAX
         ]:
-            found.append(_share(f"share of {name}", count, total))
-        found.append(_share("share of unknown", categories.others_rows, total))
+            found.append(of_share(f"share of {name}", count, total))
+        found.append(of_share("share of unknown", categories.others_rows, total))
     return found
 
 
-def _share(what: str, count: int, rows: int) -> Asked:
+def of_share(what: str, count: float, rows: float) -> Asked:
+    """Whether a share has changed that was so large in the reference."""
     share = count / rows if rows else 0.0
     # A share of a few rows out of few: what the reference may be off by has a floor of its own.
     error = math.sqrt(max(share * (1.0 - share), 1.0 / max(rows, 1)) / max(rows, 1))

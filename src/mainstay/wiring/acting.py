@@ -1,0 +1,75 @@
+"""What rules want done, done on one workspace: rolling back, quarantine, training anew.
+
+Promises that doing it twice is doing it once, so that a keeper may die at any step: a version that
+answers no more is not rolled back again, and a quarantine has the id of its action.
+"""
+
+import hashlib
+from typing import Final
+
+from mainstay.base.ids import DecisionId
+from mainstay.watch.alerts.acting import Acting
+from mainstay.watch.alerts.model import Action
+from mainstay.watch.alerts.words import moment, plain
+from mainstay.wiring.alerting import Alerts
+from mainstay.wiring.quarantining import quarantine
+from mainstay.wiring.training import Asked, retrain
+from mainstay.wiring.workspace import Workspace
+
+ACTOR: Final = "alerts"
+
+
+def acting_of(workspace: Workspace) -> Acting:
+    """What a keeper does of what is wanted."""
+    return Acting(Alerts(workspace).change, WorkspaceDoer(workspace), workspace.clock)
+
+
+class WorkspaceDoer:
+    """Does it with what people have commands for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def do(self, action: Action) -> str:
+        """Done when it returns, in words."""
+        match action.do:
+            case "roll back":
+                return self._roll_back(action)
+            case "quarantine":
+                return self._quarantine(action)
+            case "retrain":
+                return self._retrain(action)
+
+    def _roll_back(self, action: Action) -> str:
+        current = self._workspace.chain.current(action.model)
+        if current is None or not current.fingerprint.startswith(action.subject):
+            return "the version that it is about does not answer any more"
+        deployed = self._workspace.rollback(
+            action.model, None, _why(action), actor=ACTOR, expected_epoch=current.epoch
+        )
+        return f"v{deployed.number} answers in the place of v{current.number}"
+
+    def _quarantine(self, action: Action) -> str:
+        mark = hashlib.sha256(f"action|{action.id}|{action.wanted_ns}".encode()).digest()
+        number = int.from_bytes(mark[:4], "big"), int.from_bytes(mark[4:8], "big")
+        made = quarantine(
+            self._workspace,
+            action.model,
+            (action.since_ns, action.until_ns),
+            _why(action),
+            actor=ACTOR,
+            id_=str(DecisionId(action.wanted_ns // 1_000_000, *number)),
+        )
+        since, until = moment(made.begin_ns), moment(made.end_ns)
+        return f"nothing learns from {since} to {until}; `mainstay quarantine lift {made.id}`"
+
+    def _retrain(self, action: Action) -> str:
+        done = retrain(self._workspace, Asked(action.model), actor=ACTOR)
+        version = "no version" if done.version is None else f"v{done.version.number}"
+        if done.released:
+            return f"{version} was trained and comes to answer: {done.released}"
+        return f"{version} was trained and does not come to answer: {done.why_not}"
+
+
+def _why(action: Action) -> str:
+    return f"alert {action.alert}: {plain(action.check, 200)}"

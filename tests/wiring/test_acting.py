@@ -1,0 +1,120 @@
+"""What rules want done, on a real workspace: done twice it is done once. N2 S10 M24 F4."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mainstay.base.clock import ManualClock
+from mainstay.base.errors import InvalidUsage
+from mainstay.cli import cli
+from mainstay.serve.keeper import Duty
+from mainstay.watch.alerts.model import Action
+from mainstay.watch.gather.model import STRETCH_MS
+from mainstay.wiring.acting import WorkspaceDoer, acting_of
+from mainstay.wiring.alerting import Alerts
+from mainstay.wiring.duties import duties_of
+from mainstay.wiring.orders import OrderWriter
+from mainstay.wiring.quarantining import quarantines_of
+from mainstay.wiring.workspace import Workspace, open_workspace
+from tests.servers.mainstay import MODEL, pack_model
+from tests.wiring.test_watching import Shop
+
+RULE = '[[alerts.rules]]\nverdicts = ["fail"]\ndo = ["roll back", "quarantine"]\n'
+
+
+def action(workspace: Workspace, do, **more) -> Action:
+    route = workspace.chain.current("sums")
+    assert route is not None
+    given = {"id": "4", "alert": "2", "model": "sums", "do": do, "check": "input a: place",
+             "subject": route.fingerprint[:16], "since_ns": 10**18, "until_ns": 10**18 + 9,
+             "wanted_ns": workspace.clock.now_ns()} | more  # fmt: skip
+    return Action(**given)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Workspace:
+    """A workspace in which the second version answers."""
+    folder = tmp_path / "shop"
+    pack_model(folder)
+    open_workspace(folder).deploy("sums", 1, "first")
+    pack_model(folder, bias=1.0)
+    workspace = open_workspace(folder)
+    workspace.deploy("sums", 2, "second")
+    return workspace
+
+
+def test_a_version_is_rolled_back_once_and_never_past_the_good_one(two: Workspace):
+    """S10 F4: killed after the route changed, the next keeper finds it done."""
+    doer = WorkspaceDoer(two)
+    wanted = action(two, "roll back")
+    assert doer.do(wanted) == "v1 answers in the place of v2"
+    assert doer.do(wanted) == "the version that it is about does not answer any more"
+    route = two.chain.current("sums")
+    assert route is not None
+    assert (route.number, route.actor, route.reason) == (1, "alerts", "alert 2: input a: place")
+    assert [each.number for each in two.chain.history("sums")] == [1, 2, 1]
+
+
+def test_a_quarantine_has_the_id_of_its_action(two: Workspace):
+    """N2 F4: made twice there is one, and lifting it is lifting all of it."""
+    doer = WorkspaceDoer(two)
+    wanted = action(two, "quarantine")
+    assert doer.do(wanted) == doer.do(wanted)
+    (made,) = quarantines_of(two).active("sums")
+    assert (made.begin_ns, made.end_ns, made.actor) == (10**18, 10**18 + 9, "alerts")
+    doer.do(action(two, "quarantine", id="5"))
+    assert len(quarantines_of(two).active("sums")) == 2
+
+
+def test_training_without_a_way_to_train_is_said(two: Workspace):
+    """N5: a rule cannot do what the contract does not say how to do."""
+    with pytest.raises(InvalidUsage, match="does not say how it is trained"):
+        WorkspaceDoer(two).do(action(two, "retrain"))
+
+
+def test_from_a_drift_to_what_was_done_about_it(tmp_path: Path):
+    """M24 N2: found by the monitor, quarantined by the keeper, shown by the command."""
+    begin_ms = 1_700_000_400_000 // STRETCH_MS * STRETCH_MS
+    shop = Shop(tmp_path / "shop", ManualClock(begin_ms * 1_000_000))
+    settings = shop.folder / "mainstay.toml"
+    settings.write_text(settings.read_text() + RULE)
+    for number in range(4):
+        shop.stretch(shift=1.5 if number else 0.0)
+        shop.look()
+    workspace = shop.opened()
+    alerts = Alerts(workspace)
+    alerts.look()
+    acting_of(workspace).look()
+    assert acting_of(shop.opened()).look() == 0
+    quarantined = quarantines_of(workspace).active(MODEL)
+    assert quarantined
+    assert all(each.end_ns <= shop.clock.now_ns() for each in quarantined)
+    done = {(each.do, each.state) for each in alerts.book.actions}
+    assert done >= {("roll back", "failed"), ("quarantine", "done")}
+    assert ("roll back", "done") not in done, "there is no version before it"
+    shown = CliRunner().invoke(cli, ["alerts", "show", "1", "--workspace", str(shop.folder)])
+    assert "quarantine: done, nothing learns from" in " ".join(shown.output.split())
+    assert "roll back: failed" in " ".join(shown.output.split())
+
+
+def test_the_keeper_acts_where_a_rule_says_so(two: Workspace):
+    """M24: its own duty, which training does not keep others waiting in; idle without a rule."""
+    opened: list[int] = []
+
+    def late() -> Workspace:
+        opened.append(1)
+        return two
+
+    def duty() -> Duty:
+        writer = OrderWriter(open_workspace(two.places.root), two.bring, "")
+        found = [each for each in duties_of(writer, late, print) if each.name == "act on findings"]
+        assert len(found) == 1
+        return found[0]
+
+    duty().run()
+    assert opened == []
+    settings = two.places.root / "mainstay.toml"
+    settings.write_text(settings.read_text() + RULE)
+    duty().run()
+    assert opened == [1]
