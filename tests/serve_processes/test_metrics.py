@@ -36,6 +36,24 @@ def metrics(clock) -> Metrics:
     return found
 
 
+def test_how_things_were_with_a_version_that_left_is_not_shown_for_now(metrics):
+    """M1 S30: an open breaker of a version that answers no more alarms nobody."""
+    open_now = {("lookup_breaker_open", "accounts"): 1.0}
+    step = {"slot": "0", "model": "fraud", "version": "3", "lookup": "accounts"}
+    metrics.judged("fraud", 3, {("lookup_troubles", "accounts", "slow"): 2}, open_now)
+    text = metrics.render()
+    assert value(text, "mainstay_lookup_breaker_open", **step) == 1
+    slow = {"model": "fraud", "version": "3", "lookup": "accounts", "trouble": "slow"}
+    assert value(text, "mainstay_lookup_troubles_total", **slow) == 2
+    metrics.loaded("fraud", 4, ["amount"])
+    assert "mainstay_lookup_breaker_open{" not in metrics.render().decode()
+    metrics.judged("fraud", 4, {}, open_now)
+    metrics.unloaded("fraud")
+    text = metrics.render()
+    assert "mainstay_lookup_breaker_open{" not in text.decode()
+    assert value(text, "mainstay_lookup_troubles_total", **slow) == 2
+
+
 def test_requests_runs_and_steps_are_counted(metrics):
     """M1, M22: requests by status, rows by version, and where the time went."""
     metrics.answered("fraud", "decide", 200, 2_000_000)
