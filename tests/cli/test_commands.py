@@ -264,6 +264,34 @@ def test_pack_says_the_metric_its_range_and_what_it_is_made_for(tmp_path):
         assert said in refused.output, refused.output
 
 
+def test_pack_is_told_what_a_version_learned_from(tmp_path):
+    """N14: new items are found by what the training rows had; `show` says how many were known."""
+    from tests.servers.mainstay import CONTRACT, onnx_model
+
+    (tmp_path / "m.onnx").write_bytes(onnx_model())
+    cold = CONTRACT.replace("c: {type: number", "c: {type: integer")
+    (tmp_path / "sums.yaml").write_text(f"{cold}judge: {{cold: {{c: decline}}}}\n")
+    rows = "a,b,c,label\n" + "".join(f"{i / 10},0.5,{i},{i % 2}\n" for i in range(20))
+    (tmp_path / "rows.csv").write_text(rows)
+    place = ("--workspace", str(tmp_path / "shop"))
+    common = (
+        "pack", "sums", "--model", str(tmp_path / "m.onnx"), "--confidence", str(tmp_path / "rows.csv"),
+        "--contract", str(tmp_path / "sums.yaml"), *place,
+    )  # fmt: skip
+    refused = run(*common)
+    assert refused.exit_code == 2
+    assert "nothing says which values of 'c' the model learned from" in " ".join(
+        refused.output.split()
+    )
+    done = run(*common, "--learned-from", str(tmp_path / "rows.csv"), "--json")
+    assert done.exit_code == 0, done.output
+    shown = run("show", "sums", *place)
+    assert "known     c: 20 values" in shown.output
+    told = json.loads(run("show", "sums", "--json", *place).output)
+    assert told["known"]["c"]["count"] == 20
+    assert told["known"]["c"]["mistaken"] == pytest.approx(20 / 2**32)
+
+
 def test_pack_from_files(tmp_path):
     """A model file and a table make a version; what cannot be packed is told what to do."""
     from tests.servers.mainstay import CONTRACT, onnx_model

@@ -39,6 +39,7 @@ lookups: {accounts: {http: "URL/{key}"}}
 serve: {deadline: 60s}
 output: {type: probability, classes: [quaker walk, ICD10 advice]}
 judge:
+  rules: ['answer != "ICD10 advice" or a < 50']
   cold: {user: fallback, item: decline}
   private: {subjects: {health: [{pattern: 'icd-?[0-9]+'}], religion: []}}
   share: {when: audience == "everybody"}
@@ -164,6 +165,10 @@ def test_no_door_tells_what_is_private(server):
     assert re.search(
         r'mainstay_withheld_total\{.*status="declined".*why="private".*\} [2-9]', metrics(server)
     )
+    (ruled,) = decide(server, {**SICK, "a": 60})
+    assert ruled["status"] == "fallback"
+    assert "reason" not in ruled, "why it was withheld says what was"
+    assert "ICD10 advice" in record(server, ruled)["reason"]
     tensors = [
         {"name": name, "shape": [1], "datatype": kind, "data": [{**PLAIN, **SICK}[name]]}
         for name, kind in (("a", "FP64"), ("b", "FP64"), ("c", "FP64"), ("user", "BYTES"),

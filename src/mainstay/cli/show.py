@@ -46,6 +46,7 @@ def show(output: Output, what: str, workspace: str | None) -> None:
             "fingerprint": fingerprint,
             "card": manifest.card,
             "judgement": manifest.judgement,
+            "known": manifest.known,
             "limits": limits,
         }
     )
@@ -76,6 +77,11 @@ def _card(output: Output, manifest: Manifest) -> None:
         output.say(f"  [dim]metrics[/]   {escape(figures)}")
     if card.notes:
         output.say(f"  [dim]notes[/]     {escape(card.notes)}")
+    for name, known in manifest.known.items():
+        output.say(
+            f"  [dim]known[/]     {escape(name)}: {known.count:,} values; of new ones "
+            f"{known.mistaken:.2g} are taken for one of them"
+        )
 
 
 def _confidence(output: Output, judgement: Judgement) -> None:
