@@ -73,8 +73,11 @@ class ColdStage:
 def _listed(kind: Input) -> Callable[[list[Any]], Mask]:
     """Knows the values that a category lists; of another kind nothing."""
     known = frozenset(kind.values if isinstance(kind, Category) else ())
+    fine = known | {None}
 
     def know(values: list[Any]) -> Mask:
+        if fine.issuperset(values):  # as a rule
+            return np.ones(len(values), dtype=np.bool_)
         return np.array([is_missing(value) or value in known for value in values], dtype=np.bool_)
 
     return know
