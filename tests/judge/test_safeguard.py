@@ -171,14 +171,35 @@ def test_what_fails_again_and_again_is_left_alone_for_a_while() -> None:
         flow(found)
         return found
 
-    for _ in range(FAILURES_MAX + 1):
+    level = ("safeguard_breaker_open", KEY)
+    for place in range(FAILURES_MAX + 1):
         found = once()
         assert found.statuses.tolist() == [DECLINED]
+        if place < FAILURES_MAX:
+            assert found.levels[level] == float(place == FAILURES_MAX - 1)
     assert len(failing.asked) == FAILURES_MAX
     assert found.counts["safeguard_troubles", KEY, "paused"] == 1
     clock.advance(1)
     failing.answers = by_amount
-    assert once().statuses.tolist() == [ANSWERED]
+    found = once()
+    assert found.statuses.tolist() == [ANSWERED]
+    assert found.levels[level] == 0.0
+
+
+def test_a_run_with_nothing_to_ask_about_is_no_try() -> None:
+    """S22 S30: an output that makes no sense says nothing about a safeguard that was left alone."""
+    clock, failing = ManualClock(), guard(raising)
+    of = guarded("{otherwise: closed}")
+    flow = compile_flow(of, Means(clock=clock, others={KEY: Other(7, failing)}))
+    sense, nonsense = np.array([SURE]), np.full((1, 2), np.nan)
+    for output in [sense] * FAILURES_MAX:
+        flow(case(of, payments([100.0]), output))
+    clock.advance(1)
+    flow(case(of, payments([100.0]), nonsense))
+    failing.answers = by_amount
+    found = case(of, payments([100.0]), sense)
+    flow(found)
+    assert found.statuses.tolist() == [ANSWERED]
 
 
 RISKS = st.lists(
