@@ -29,6 +29,7 @@ def test_the_published_example(scale: Scale, published: float):
     found = agreement(UNITS, scale, ORDER)
     assert found.alpha == pytest.approx(published, abs=5e-4)
     assert (found.units, found.answers) == (11, 40)
+    assert found.alpha is not None
     assert found.interval is not None
     assert found.interval[0] < found.alpha < found.interval[1] <= 1.0
 
@@ -93,7 +94,10 @@ def test_the_interval_holds_what_is_true():
 
     true = agreement([unit() for _ in range(6_000)], "nominal").alpha
     inside = 0
+    assert true is not None
     for _ in range(100):
-        low, high = agreement([unit() for _ in range(60)], "nominal").interval
+        interval = agreement([unit() for _ in range(60)], "nominal").interval
+        assert interval is not None
+        low, high = interval
         inside += low <= true <= high
     assert inside >= 85

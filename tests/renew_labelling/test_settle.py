@@ -247,6 +247,7 @@ def test_the_report_says_who_contradicts_whom():
     assert found.probes == 12
     assert (found.contradicted, found.contradictions[0].said) == (1, {"ann": "ok", "bob": "fraud"})
     assert found.agreement.scale == "nominal"
+    assert found.agreement.alpha is not None
     assert 0.85 < found.agreement.alpha < 1
     counts = {each.name: each.counts for each in found.labelers}
     assert counts == {"ann": True, "bob": True, "eve": False}

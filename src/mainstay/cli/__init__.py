@@ -30,6 +30,7 @@ _COMMANDS = {
     "undo": "mainstay.cli.feedback:undo",
     "reports": "mainstay.cli.feedback:reports",
     "engagement": "mainstay.cli.feedback:engagement",
+    "label": "mainstay.cli.labelling:label",
     "retrain": "mainstay.cli.retraining:retrain",
     "snapshot": "mainstay.cli.snapshotting:snapshot",
     "quarantine": "mainstay.cli.quarantining:quarantine",

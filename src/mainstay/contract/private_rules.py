@@ -205,6 +205,6 @@ def share_faults(judge: Judge, known: Known) -> Iterator[Fault]:
             yield Fault(("judge", "share"), words)
         return
     for name in sensitive:
-        if name in known.inputs:
+        if name in known.inputs and not known.asked:
             words = "has no effect without `judge.share`, which says what is shared"
             yield Fault(("inputs", name, "sensitivity"), words)

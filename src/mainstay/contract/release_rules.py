@@ -62,6 +62,8 @@ class Known(NamedTuple):
     context: Mapping[str, Context] = {}
     whole: bool = True
     """Whether all inputs and context could be read."""
+    asked: bool = False
+    """Whether people who label are shown the inputs that are public."""
     notes: str = ""
     """What people are told that changed."""
 

@@ -6,8 +6,9 @@ this module imports little, and the rest when that is done.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mainstay.base.errors import MainstayError
 from mainstay.serve.keeper import Keeper, words_of
@@ -49,14 +50,19 @@ def _keep(places: Places, writer: OrderWriter, late: Late) -> None:
     import threading
 
     from mainstay.journal.model import Decision
-    from mainstay.serve.asking import QuestionServer
+    from mainstay.serve.asking import Labelling, QuestionServer
 
     keeper = Keeper(places.run, duties_of(writer, late, _say), writer.clock, _say)
 
     def find(decision_id: str) -> Decision:
         return late().journal.find_with_all(decision_id)
 
-    server = QuestionServer(places.run, find)
+    def label(wanted: Labelling) -> Mapping[str, Any]:
+        from mainstay.wiring.labelling import labelling_of
+
+        return labelling_of(late()).told(wanted)
+
+    server = QuestionServer(places.run, find, label)
 
     async def live() -> None:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -36,9 +37,14 @@ class _Judge(msgspec.Struct, frozen=True):
     safeguard: Safeguard | None = None
 
 
+class _Labels(msgspec.Struct, frozen=True):
+    ask: dict[str, Any] | None = None
+
+
 class _Contract(msgspec.Struct, frozen=True):
     model: str
     judge: _Judge = _Judge()
+    labels: _Labels = _Labels()
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -93,6 +99,12 @@ class OrderWriter:
         folder = None if order is None else order.folders.get(route.fingerprint)
         safeguard = None if folder is None else self._contract(folder).judge.safeguard
         return safeguard is not None and safeguard.train == "auto"
+
+    def asks_for_labels(self, route: Route) -> bool:
+        """Whether people are asked to label what is in force."""
+        order = self._orders.get(route.model)
+        folder = None if order is None else order.folders.get(route.fingerprint)
+        return folder is not None and self._contract(folder).labels.ask is not None
 
     def first(self) -> None:
         """Look once, whatever comes of it: where the database is away, what was in force last is

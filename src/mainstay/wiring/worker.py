@@ -30,6 +30,7 @@ from mainstay.serve.sources import open_source
 from mainstay.serve.worker import WorkerParts, WorkerSettings, run_worker
 from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.folders import Places, open_places
+from mainstay.wiring.sending import tracing_of
 
 
 class BundleLoader:
@@ -99,15 +100,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parts(places: Places, slot: int) -> WorkerParts:
     clock = SystemClock()
     incarnation = new_incarnation()
+    asker = Asker(places.run)
     return WorkerParts(
         spool=DiskSpool(places.spool, incarnation, clock=clock),
         loader=BundleLoader(),
         ids=DecisionIds(incarnation, clock),
         clock=clock,
         metrics=Metrics(slot, os.getpid(), clock, _last_snapshot(places.run, slot)),
-        find_decision=Asker(places.run).find,
+        find_decision=asker.find,
+        ask_for_labels=asker.label,
         tally=SqliteTally(places.tally, clock),
         desk=FolderDesk(places.held),
+        tracing=tracing_of(places, slot, clock),
     )
 
 

@@ -143,8 +143,9 @@ def probe(model: str, decision: str, known: Answer, now_ns: int) -> Task:
     )  # fmt: skip
 
 
-def body_of(task: Task, turns: tuple[Turn, ...]) -> dict[str, Any]:
-    """What the outcome says: the label, and all that led to it."""
+def body_of(task: Task, turns: tuple[Turn, ...], by: str) -> dict[str, Any]:
+    """What the outcome says: the label, and all that led to it. `by` is the input whose values are
+    the strata."""
     assert task.settled is not None
     answers = [
         {"by": turn.labeler, "label": turn.label, "saw": turn.saw, "took_ms": turn.took_ms,
@@ -155,6 +156,7 @@ def body_of(task: Task, turns: tuple[Turn, ...]) -> dict[str, Any]:
     about = {
         "task": task.id,
         "sure": round(task.settled.sure, 6),
+        "by": by,
         "stratum": task.stratum,
         "chance": task.chance,
         "even": task.even,

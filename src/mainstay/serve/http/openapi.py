@@ -34,6 +34,7 @@ from mainstay.serve.http.openapi_feedback import (
     UNDONE,
 )
 from mainstay.serve.http.openapi_held import STANDING
+from mainstay.serve.http.openapi_labelling import LABEL_OF_TASK, NEXT_TASK, SKIP_TASK, TASK_ID
 from mainstay.serve.http.wire.oip_answer import output_tensors
 from mainstay.serve.http.wire.tensors import NUMBERS, datatypes_of
 
@@ -141,6 +142,7 @@ def _model_paths(model: str, contract: Contract) -> Schema:
                 CHOSEN,
             ),
         },
+        f"/models/{model}/label/next": _labelled(f"label_next_{model}", *NEXT_TASK),
         f"/models/{model}/limits": {
             "get": _get(f"limits_{model}", "What it can and cannot do, in plain words.")
         },
@@ -456,6 +458,15 @@ def _said(operation: str, words: str, body: Schema, kept: Schema) -> Schema:
     return {"post": {**recorded, "parameters": [_DECISION_ID]}}
 
 
+def _labelled(
+    operation: str, words: str, body: Schema, kept: Schema, *parameters: Schema
+) -> Schema:
+    """Something that somebody who labels says or asks."""
+    recorded = _recorded(operation, words, body, kept)
+    recorded["responses"]["409"] = _error("It cannot be said, or asked, here and now.", "Error")
+    return {"post": {**recorded, "parameters": [*parameters]}}
+
+
 _SERVER_PATHS: Final[Schema] = {
     "/v2": {"get": _get("server", "What this server is.")},
     "/v2/health/live": {"get": _get("live", "Whether the process runs.")},
@@ -482,4 +493,6 @@ _SERVER_PATHS: Final[Schema] = {
     "/decisions/{id}/release": _said("release", "Tell an answer that was held.", UNDO, STANDING),
     "/decisions/{id}/reject": _said("reject", "Never tell what was held.", UNDO, STANDING),
     "/decisions/{id}/undo": _said("undo", "Take back what followed from it.", UNDO, UNDONE),
+    "/labels/{id}": _labelled("label", *LABEL_OF_TASK, TASK_ID),
+    "/labels/{id}/skip": _labelled("label_skip", *SKIP_TASK, TASK_ID),
 }

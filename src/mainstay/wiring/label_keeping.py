@@ -1,0 +1,197 @@
+"""What a keeper does for labelling: set aside, settle, tell the journal, and say what was found.
+
+Promises that a label is in the journal once it is settled, also where a process dies in between,
+and once: what is told again has the same id, and only where the journal does not have it.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from mainstay.base.errors import NotFound
+from mainstay.base.ids import DecisionIds, new_incarnation
+from mainstay.contract.finding import Finding
+from mainstay.journal.model import Event
+from mainstay.renew.labelling.gold import Probed, excluded, probed
+from mainstay.renew.labelling.model import (
+    DAY_NS,
+    KEPT_DAYS,
+    SOURCE,
+    Asked,
+    Task,
+    Terms,
+    Turn,
+    body_of,
+)
+from mainstay.renew.labelling.set_aside import SetAside
+from mainstay.renew.labelling.settle import settle
+from mainstay.renew.labelling.sql_reservoirs import SqlReservoirStore
+from mainstay.renew.labels.model import answers_of
+from mainstay.wiring.labelling import Labelling
+from mainstay.wiring.quarantining import new_id
+
+ENOUGH: Final = "labels.enough"
+"""The finding that says that there are enough labels to train the next version."""
+_AGAIN_NS: Final = 60_000_000_000
+"""A label that is not in the journal so long after it was settled is told again."""
+
+
+class LabelKeeper:
+    """Lives in the keeper."""
+
+    def __init__(self, labelling: Labelling) -> None:
+        self._labelling = labelling
+        self._workspace = labelling.workspace
+        self._in_force: dict[str, Terms] = {}
+        self._open: dict[str, dict[str, bool]] = {}
+        self._ids = DecisionIds(new_incarnation(), self._workspace.clock)
+
+    @cached_property
+    def _aside(self) -> SetAside:
+        store = SqlReservoirStore(self._workspace.database)
+        lake, queue = self._workspace.places.lake, self._labelling.queue
+        return SetAside(lake, store, queue, self._terms_in_force)
+
+    def _terms_in_force(self, model: str) -> Terms | None:
+        return self._in_force.get(model)
+
+    def tick(self) -> None:
+        """Look once."""
+        routes = self._workspace.chain.all_current()
+        found = {route.model: self._labelling.terms_of(route.fingerprint) for route in routes}
+        self._in_force = {model: terms for model, terms in found.items() if terms is not None}
+        if self._in_force:
+            self._aside.look(self._now_ns())
+        for model, terms in self._in_force.items():
+            self._settle(model, terms)
+
+    def tidy(self) -> None:
+        """Forget what nobody asks about again."""
+        self._aside.tidy(self._now_ns())
+        self._labelling.forget(self._now_ns() - KEPT_DAYS * DAY_NS)
+
+    def _settle(self, model: str, terms: Terms) -> None:
+        queue = self._labelling.queue
+        asked = queue.of(model)
+        known = probed(asked, terms)
+        classes = answers_of(self._labelling.contract(model))
+        turns = {task.id: said for task, said in asked}
+        for task in settle(asked, terms, classes, excluded(known, terms), self._now_ns()):
+            after = self._with_answer(task) if task.state == "settled" else task
+            if queue.change(after, "open") and after.state == "settled":
+                self._tell(after, turns[after.id], terms)
+        self._tell_again(asked, terms)
+        self._note(model, known, terms, queue.of(model))
+
+    def _with_answer(self, task: Task) -> Task:
+        """What the model had answered is kept with the label."""
+        assert task.settled is not None
+        try:
+            decision = self._workspace.journal.find(task.decision)
+        except NotFound:
+            return replace(task, state="gone", settled=None)
+        answer = self._labelling.answered(decision)
+        event = new_id(self._ids)
+        done = replace(task.settled, answer=answer, version=decision.version, event=event)
+        return replace(task, settled=done)
+
+    def _tell(self, task: Task, turns: tuple[Turn, ...], terms: Terms) -> None:
+        assert task.settled is not None
+        event = Event(
+            id=task.settled.event,
+            kind="outcome",
+            time_ns=task.settled.at_ns,
+            known_ns=self._now_ns(),
+            model=task.model,
+            actor=SOURCE,
+            subject=task.decision,
+            body=body_of(task, turns, terms.ask.by),
+        )
+        self._workspace.record([event])
+        self._told(task)
+
+    def _told(self, task: Task) -> None:
+        assert task.settled is not None
+        after = replace(task, settled=replace(task.settled, told=True))
+        self._labelling.queue.change(after, "settled", untold=True)
+
+    def _tell_again(self, asked: Iterable[Asked], terms: Terms) -> None:
+        """What was settled by somebody who died before they could tell."""
+        for task, turns in asked:
+            done = task.settled
+            if done is None or done.told or self._now_ns() - done.at_ns < _AGAIN_NS:
+                continue
+            heard = self._workspace.journal.about(task.model, task.decision)
+            if any(event.id == done.event for event in heard):
+                self._told(task)
+            else:
+                self._tell(task, turns, terms)
+
+    # Findings ---------------------------------------------------------------------------------
+
+    def _note(
+        self, model: str, known: Sequence[Probed], terms: Terms, asked: Sequence[Asked]
+    ) -> None:
+        for each in known:
+            key = f"{SOURCE}|{each.labeler}"
+            self._is(model, key, each.finding, is_so=each.finding.verdict == "fail")
+        newest = self._workspace.registry.versions(model)[-1]
+        since = [
+            task
+            for task, _ in asked
+            if task.settled is not None
+            and task.state == "settled"
+            and task.settled.at_ns >= newest.registered_at_ns
+        ]
+        if len(since) >= terms.ask.enough:
+            words = (
+                f"{len(since):,} labels of people since {newest.model} v{newest.number} are enough"
+                f" to train the next version: `mainstay retrain {model}`"
+            )
+            finding = Finding(
+                check=ENOUGH, verdict="pass", words=words, figure=float(len(since)),
+                limit=float(terms.ask.enough), samples=len(since),
+            )  # fmt: skip
+            self._is(model, f"{ENOUGH}|{newest.fingerprint}", finding, is_so=True)
+
+    def _is(self, model: str, key: str, finding: Finding, *, is_so: bool) -> None:
+        """Tell the journal what begins to be so, and what ends."""
+        before = self._known(model).get(key, False)
+        if before == is_so:
+            return
+        now_ns = self._now_ns()
+        event = Event(
+            id=new_id(self._ids),
+            kind="finding",
+            time_ns=now_ns,
+            known_ns=now_ns,
+            model=model,
+            actor=SOURCE,
+            subject=key,
+            body={
+                "state": "opened" if is_so else "resolved",
+                "key": key,
+                "since_ms": now_ns // 1_000_000,
+                **msgspec.structs.asdict(finding),
+            },
+        )
+        self._workspace.record([event])
+        self._known(model)[key] = is_so
+
+    def _known(self, model: str) -> dict[str, bool]:
+        """What was told and goes on, as the journal has it."""
+        if model not in self._open:
+            named = "'" + model.replace("'", "''") + "'"
+            table: Any = self._workspace.journal.query(
+                "SELECT body FROM events WHERE kind = 'finding'"  # noqa: S608  # because the name is quoted
+                f" AND actor = '{SOURCE}' AND model = {named} ORDER BY known_ns, id"
+            )
+            bodies = [msgspec.json.decode(text) for text in table.column("body").to_pylist()]
+            self._open[model] = {body["key"]: body["state"] == "opened" for body in bodies}
+        return self._open[model]
+
+    def _now_ns(self) -> int:
+        return self._workspace.clock.now_ns()
