@@ -40,15 +40,12 @@ from mainstay.serve.mixture import Missed
 from mainstay.serve.model import Run
 from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.routes.model import Route
-from mainstay.serve.tracing import Tracing
 from mainstay.serve.validity import FindingEvents, Rounds
 from mainstay.tally.port import Tally
 
 DRAIN_MAX_SECONDS = 20.0
 ACCEPT_WITHIN_SECONDS = 2.0
 """A worker that could not follow any orders by then accepts connections, to say so."""
-TRACES_MAX_SECONDS = 5.0
-"""How long a collector may take for the last traces."""
 IDLE_GRACE_SECONDS = 1.0
 """How long an idle open connection may still send a request after draining began."""
 
@@ -78,8 +75,6 @@ class WorkerParts:
     tally: Tally
     desk: Desk = field(default_factory=MemoryDesk)
     """Where answers wait for a person."""
-    tracing: Tracing | None = None
-    """Where somebody wants to know the way of requests."""
     ask_for_labels: AskForLabels = nobody_asks
     """What somebody who labels is told."""
 
@@ -132,15 +127,10 @@ class Worker:
             Chooser(self._choices, parts.spool.append, parts.ids, parts.clock),
         )
         self._app.also(LabelDoor(parts.ask_for_labels).handlers)
-        self._app.tracing = parts.tracing
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 
     def _observe(self, route: Route, run: Run) -> None:
         self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns, run.processor_ns)
-        if self._app.tracing is not None:
-            for call in run.calls:
-                if call.trace is not None:
-                    call.trace.ran(route, run)
         if run.counts or run.levels:
             self._counted(route, run.counts, run.levels)
 
@@ -216,11 +206,6 @@ class Worker:
         self._follower.report()
         self._parts.spool.close()
         self._parts.tally.close()
-        if self._parts.tracing is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    asyncio.to_thread(self._parts.tracing.close), TRACES_MAX_SECONDS
-                )
 
     async def _drain(self, server: asyncio.Server, connections: Connections) -> None:
         """No longer ready, no new connections; wait for what is in flight."""

@@ -17,7 +17,6 @@ from mainstay.serve.held.settle import due, forget
 from mainstay.serve.keeper import Duty
 from mainstay.wiring.folders import Places
 from mainstay.wiring.orders import OrderWriter
-from mainstay.wiring.telemetry import telemetry_of
 
 if TYPE_CHECKING:
     from mainstay.bundle.model import Version
@@ -88,17 +87,13 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("measure", MEASURE_EVERY_SECONDS, _measuring(late), gently=True),
         Duty("ask for labels", LABELS_EVERY_SECONDS, _labelling(writer, late), gently=True),
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
-        Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
+        Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
         Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
     ]
-    telemetry = telemetry_of(writer.places.settings.telemetry)
-    if telemetry.metrics:
-        send = _sending(writer, telemetry.metrics)
-        duties.append(Duty("send metrics", telemetry.every_seconds, send, gently=True))
     if writer.places.settings.inbox:
         look = _inbox(late, say)
         duties.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, look, gently=True))
@@ -198,20 +193,6 @@ def _labelling(writer: OrderWriter, late: Open) -> Callable[[], None]:
     return look
 
 
-def _sending(writer: OrderWriter, endpoint: str) -> Callable[[], None]:
-    """Tell a collector what was counted."""
-    sends: list[Callable[[], None]] = []
-
-    def send() -> None:
-        if not sends:
-            from mainstay.wiring.sending import MetricSender
-
-            sends.append(MetricSender(writer.places, writer.clock, endpoint).send)
-        sends[0]()
-
-    return send
-
-
 def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
     keepers: list[Callable[[Route], None]] = []
 
@@ -250,22 +231,6 @@ def _alerting(late: Open) -> Callable[[], None]:
     return look
 
 
-def _acting(writer: OrderWriter, late: Open) -> Callable[[], None]:
-    """Do what rules want done; where none does, nothing is imported."""
-    looks: list[Callable[[], object]] = []
-
-    def look() -> None:
-        if not looks:
-            if not any(rule.do for rule in writer.places.settings.alerts.rules):
-                return
-            from mainstay.wiring.acting import acting_of
-
-            looks.append(acting_of(late()).look)
-        looks[0]()
-
-    return look
-
-
 def _held(writer: OrderWriter, late: Open) -> Callable[[], None]:
     """What nobody released or rejected in time is rejected."""
     desk = FolderDesk(writer.places.held)
@@ -293,6 +258,22 @@ def _rollouts(late: Open, say: Say) -> Callable[[], None]:
     def drive() -> None:
         if not ticks:
             from mainstay.wiring.rollouts import RolloutKeeper
+
+def _acting(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    """Do what rules want done; where none does, nothing is imported."""
+    looks: list[Callable[[], object]] = []
+
+    def look() -> None:
+        if not looks:
+            if not any(rule.do for rule in writer.places.settings.alerts.rules):
+                return
+            from mainstay.wiring.acting import acting_of
+
+            looks.append(acting_of(late()).look)
+        looks[0]()
+
+    return look
+
 
             ticks.append(RolloutKeeper(late(), say).tick)
         ticks[0]()

@@ -30,7 +30,6 @@ from mainstay.serve.sources import open_source
 from mainstay.serve.worker import WorkerParts, WorkerSettings, run_worker
 from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.folders import Places, open_places
-from mainstay.wiring.sending import tracing_of
 
 
 class BundleLoader:
@@ -111,7 +110,6 @@ def _parts(places: Places, slot: int) -> WorkerParts:
         ask_for_labels=asker.label,
         tally=SqliteTally(places.tally, clock),
         desk=FolderDesk(places.held),
-        tracing=tracing_of(places, slot, clock),
     )
 
 
