@@ -56,6 +56,23 @@ def test_every_decision_is_found_with_its_run(full: Place):
             assert journal.run_of(identity(run, row)) == (run, layout)
 
 
+def test_the_runs_of_some_versions_come_each_once(full: Place):
+    """L3 L6: bit for bit, and none of another version or model."""
+    journal = full.journal()
+
+    def found(model: str, *fingerprints: str) -> list[DecisionBatch]:
+        runs = list(journal.runs(model, set(fingerprints)))
+        assert {layout.model for _, layout in runs} <= {model}
+        return sorted((run for run, _ in runs), key=lambda run: run.first_sequence)
+
+    fraud, second, churn = (each.fingerprint for each in (FRAUD, FRAUD_2, CHURN))
+    assert found("fraud", fraud) == [RUNS[0][0], RUNS[3][0]]
+    assert found("fraud", fraud, second, churn) == [RUNS[0][0], RUNS[1][0], RUNS[3][0]]
+    assert found(CHURN.model, churn) == [RUNS[2][0]]
+    assert found(CHURN.model, fraud) == []
+    assert found("fraud") == []
+
+
 def test_a_decision_says_everything(full: Place):
     """L1."""
     decision = full.journal().find(identity(RUNS[1][0], 1))

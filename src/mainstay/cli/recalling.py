@@ -181,6 +181,8 @@ def _wait_and_tell(
         number = done.recall.number
         output.say(f"  `mainstay recall undo {number}` takes it back; `mainstay recall show "
                    f"{number} --decisions` lists what was decided")  # fmt: skip
+        if done.recall.plan.blast.decisions:
+            output.say(f"  `mainstay reprocess --recall {number}` answers that anew")
     if not everywhere:
         output.say("[bold yellow]![/] not every worker answers with it yet; `mainstay status`")
         raise Ending(NOT_SO)

@@ -12,7 +12,7 @@ the same names to the same rows. Whoever finds a piece and its marker only finis
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -35,7 +35,7 @@ from mainstay.journal.piece import (
     sync_folder,
 )
 from mainstay.journal.tail import Content, Run, holds, open_piece
-from mainstay.journal.unfold import fold, unfold, unfold_events
+from mainstay.journal.unfold import fold, layout_in, unfold, unfold_events
 
 MARKERS: Final = "_pieces"
 DAMAGED: Final = "damaged"
@@ -310,6 +310,17 @@ class Lake:
                     if run is not None:
                         return run
         return None
+
+    def runs_in(self, file: FileMark, fingerprints: Container[str]) -> list[Run]:
+        """The runs of these versions in a file of decisions, which holds those of one version."""
+        path = self.folder / file.path
+        try:
+            with pq.ParquetFile(path) as opened:
+                if layout_in(opened.schema_arrow).fingerprint not in fingerprints:
+                    return []
+                return fold(opened.read())
+        except (OSError, pa.ArrowException) as error:
+            raise StorageFailed(f"{path} cannot be read: {error}") from error
 
     def events_about(self, model: str, subject: str, since_ms: int) -> Sequence[Event]:
         """Sealed events of a model about one subject."""

@@ -4,7 +4,7 @@ Promises everything but to outlive its process.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 
 from mainstay.base.errors import InvalidUsage, MainstayError, StorageFailed
@@ -130,6 +130,14 @@ class MemoryJournal:
         with self._log.lock:
             runs, events = list(self._log.runs.values()), list(self._log.events)
         return ask(sql, runs=runs, events=events)
+
+    def runs(self, model: str, fingerprints: Container[str]) -> Iterator[Run]:
+        """Every model run of some versions of a model, each once."""
+        with self._log.lock:
+            runs = list(self._log.runs.values())
+        for run in runs:
+            if run[1].model == model and run[1].fingerprint in fingerprints:
+                yield run
 
     def news(self, wanted: Wanted) -> News:
         """Reads on from a moment: what was written of one model since the look before."""

@@ -1,6 +1,6 @@
 """The two sides of the journal: one spool for each writing process, one reader for everybody."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, Protocol
 
 from mainstay.journal.model import (
@@ -72,6 +72,13 @@ class Journal(Protocol):
 
     def query(self, sql: str) -> Any:
         """An Arrow table, from SQL over the views `decisions` and `events`."""
+        ...
+
+    def runs(
+        self, model: str, fingerprints: Container[str]
+    ) -> Iterator[tuple[DecisionBatch, Layout]]:
+        """Every model run of some versions of a model, each once, a file's worth in memory at a
+        time; what is written meanwhile may be left out."""
         ...
 
     def news(self, wanted: Wanted) -> News:

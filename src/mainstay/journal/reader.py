@@ -7,7 +7,7 @@ the files of the lake by name and nothing else: it can neither write nor read an
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from mainstay.base.clock import Clock, SystemClock
 from mainstay.base.errors import InvalidUsage, NotFound, StorageFailed
 from mainstay.base.ids import DecisionId, parse_decision_id
 from mainstay.journal.arrow import ArrowTable
-from mainstay.journal.lake import Lake, remove_leftovers, seal_piece
+from mainstay.journal.lake import Lake, Marker, remove_leftovers, seal_piece
 from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Wanted
 from mainstay.journal.news import DiskNews
 from mainstay.journal.port import News
@@ -86,15 +86,7 @@ class DiskJournal:
 
     def query(self, sql: str) -> ArrowTable:
         """An Arrow table, from one SELECT over the views `decisions` and `events`."""
-        with self._reading:
-            contents: dict[str, Content] = {}
-            for name in piece_names(self._spool):
-                with open_piece(self._spool, name) as piece:
-                    if piece is not None:
-                        contents[name] = piece.content()
-            markers = self._lake.markers()
-        sealed = {marker.piece for marker in markers}
-        tail = [content for name, content in contents.items() if name not in sealed]
+        tail, markers = self._all()
         files = [file for marker in markers for file in marker.files]
         paths = {
             kind: [str(self._lake.folder / file.path) for file in files if file.kind == kind]
@@ -107,6 +99,30 @@ class DiskJournal:
             decision_files=paths["decision"],
             event_files=paths["event"],
         )
+
+    def runs(self, model: str, fingerprints: Container[str]) -> Iterator[Run]:
+        """Every model run of some versions of a model, each once."""
+        tail, markers = self._all()
+        for content in tail:
+            for run in content.runs:
+                if run[1].model == model and run[1].fingerprint in fingerprints:
+                    yield run
+        for marker in markers:
+            for file in marker.files:
+                if file.kind == "decision" and file.model == model:
+                    yield from self._lake.runs_in(file, fingerprints)
+
+    def _all(self) -> tuple[list[Content], Sequence[Marker]]:
+        """What is not sealed, and what is: each piece once."""
+        with self._reading:
+            contents: dict[str, Content] = {}
+            for name in piece_names(self._spool):
+                with open_piece(self._spool, name) as piece:
+                    if piece is not None:
+                        contents[name] = piece.content()
+            markers = self._lake.markers()
+        sealed = {marker.piece for marker in markers}
+        return [content for name, content in contents.items() if name not in sealed], markers
 
     def news(self, wanted: Wanted) -> News:
         """Reads on from a moment: what was written of one model since the look before."""

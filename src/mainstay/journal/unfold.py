@@ -270,10 +270,7 @@ def _arrow(values: Column, *, missing: bool) -> ArrowArray:
 
 def fold(table: ArrowTable) -> list[Run]:
     """The runs of a table that `unfold` made; it may hold some of them only, each complete."""
-    metadata: dict[bytes, bytes] = table.schema.metadata or {}
-    if FORM not in metadata:
-        raise StorageFailed("this table does not say which form its runs have", field="form")
-    form = msgspec.json.decode(metadata[FORM], type=_Form)
+    form = _form_in(table.schema)
     if form.whole:
         records: list[bytes | None] = table.column("record").to_pylist()
         return [(decode_batch(data), form.layout) for data in records if data is not None]
@@ -288,6 +285,18 @@ def fold(table: ArrowTable) -> list[Run]:
         for start, end in zip(starts.tolist(), ends, strict=True)
         if end > start
     ]
+
+
+def layout_in(schema: Any) -> Layout:
+    """The layout of all runs of a table that `unfold` made."""
+    return _form_in(schema).layout
+
+
+def _form_in(schema: Any) -> _Form:
+    metadata: dict[bytes, bytes] = schema.metadata or {}
+    if FORM not in metadata:
+        raise StorageFailed("this table does not say which form its runs have", field="form")
+    return msgspec.json.decode(metadata[FORM], type=_Form)
 
 
 def _with_added(table: ArrowTable) -> ArrowTable:

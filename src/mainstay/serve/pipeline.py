@@ -120,13 +120,9 @@ class Pipeline:
     def run(self, calls: list[Call]) -> tuple[Run | None, Refusals]:
         """Take calls through all steps; which calls were refused, and the run of the others."""
         started, busy = self._clock.elapsed_ns(), busy_ns()
-        inputs = join_columns([call.inputs for call in calls])
-        problems = self.check(inputs)
-        refusals: Refusals = {}
-        if problems:
-            calls, inputs, refusals = _without_refused(calls, inputs, problems)
-            if not calls:
-                return None, refusals
+        calls, inputs, refusals = self._let_in(calls)
+        if not calls:
+            return None, refusals
         rows = sum(call.rows for call in calls)
         run = Run(
             calls=calls,
@@ -162,6 +158,17 @@ class Pipeline:
             before = after
         run.processor_ns = busy_ns() - busy
         return run, refusals
+
+    def _let_in(self, calls: list[Call]) -> tuple[list[Call], Columns, Refusals]:
+        """The calls that keep the contract, their rows, and which others were refused. A look tells
+        so many problems at most, so it is repeated until there are none."""
+        inputs = join_columns([call.inputs for call in calls])
+        places, refusals = list(range(len(calls))), Refusals()
+        while calls and (problems := self.check(inputs)):
+            calls, inputs, found = _without_refused(calls, inputs, problems)
+            refusals |= {places[place]: refused for place, refused in found.items()}
+            places = [each for place, each in enumerate(places) if place not in found]
+        return calls, inputs, refusals
 
     def _extract(self, run: Run) -> None:
         run.features = self.features(run.inputs, run.context)
