@@ -40,7 +40,9 @@ serve: {deadline: 60s}
 output: {type: probability, classes: [quaker walk, ICD10 advice]}
 judge:
   rules: ['answer != "ICD10 advice" or a < 50']
-  cold: {user: fallback, item: decline}
+  cold: {user: fallback, item: decline, faith: ask}
+  confidence: {at_least: 0.6, otherwise: ask, calibrate: no}
+  hold: {what: c, above: 5000}
   private: {subjects: {health: [{pattern: 'icd-?[0-9]+'}], religion: []}}
   share: {when: audience == "everybody"}
   exposure: {unit: user, errors: 1 per 1d, prompts: 1 per 1d, answers: 2 per 1d, unless: b != 7}
@@ -48,7 +50,11 @@ judge:
   words: {fallback: "Usually: {answer}."}
 """
 PRIVATE = re.compile("icd", re.IGNORECASE)
-SEEN = {"user": ["ann", "bob", "cat", "dan"], "item": [1, 2, 3]}
+SEEN = {
+    "user": ["ann", "bob", "cat", "dan"],
+    "item": [1, 2, 3],
+    "faith": ["Quaker", "quaker", "zen"],
+}
 PLAIN: dict[str, Any] = {"a": -1.0, "b": -1.0, "c": -1.0, "user": "ann", "item": 1, "faith": None, "audience": "me", "age": None}  # fmt: skip
 SICK = {"a": 1.0, "b": 1.0, "c": 1.0}
 
@@ -140,12 +146,16 @@ def metrics(server: RunningServer) -> str:
 
 def test_who_is_new_to_the_model_is_never_answered_for_as_known(server):
     """N14: by text and by number; the record, the metrics and the command say who."""
-    found = decide(server, {}, {"user": "eve"}, {"item": 99}, {"user": "eve", "item": 99})
-    assert [each["status"] for each in found] == ["answered", "fallback", "declined", "declined"]
+    new = [{}, {"user": "eve"}, {"item": 99}, {"user": "eve", "item": 99}, {"faith": "sufi"}]
+    found = decide(server, *new)
+    assert [each["status"] for each in found] == [
+        "answered", "fallback", "declined", "declined", "asked",
+    ]  # fmt: skip
+    assert found[4]["words"] == "This is new to us. Is the answer right?"
     assert found[1]["words"] == "Usually: quaker walk."
     assert "`user` is new to the model" in found[1]["reason"]
     colds = [record(server, each)["judged"]["cold"] for each in found]
-    assert colds == [None, "user", "item", "user, item"]
+    assert colds == [None, "user", "item", "user, item", "faith"]
     assert re.search(r'mainstay_cold_total\{.*input="user".*\} [2-9]', metrics(server))
     told = command(server, "judge", "--explain", found[1]["id"])
     assert told.exit_code == 0, told.stderr
@@ -229,6 +239,31 @@ def test_what_makes_no_sense_is_never_told(server):
     assert (found["status"], found["answer"]) == ("fallback", "quaker walk")
     whole = record(server, found)
     assert whole["judged"]["withheld_by"] == "sense"
+
+
+def test_who_is_not_sure_asks(server):
+    """S18: the answer comes with the question."""
+    (found,) = decide(server, {"a": -0.1, "b": 0.0, "c": 0.0})
+    assert (found["status"], found["answer"]) == ("asked", "quaker walk")
+    assert found["words"] == "We are not sure. Is it quaker walk?"
+    assert "is below 0.6" in found["reason"]
+
+
+def test_what_is_unusual_waits_for_a_person_whoever_said_it(server):
+    """S29 S30: an answer of the model, and one that fell back; released over HTTP."""
+    held = {"a": -50_000, "c": 6_000}
+    found = decide(server, held, {**held, "user": "eve"})
+    assert [each["status"] for each in found] == ["held", "held"]
+    assert {each["answer"] for each in found} == {None}
+    assert [each["words"] for each in found] == ["A person looks at this one first."] * 2
+    assert "quaker" not in json.dumps(found)
+    for each in found:
+        body = {"reason": "it is fine"}
+        status, answer = server.ask("POST", f"/decisions/{each['id']}/release", body)
+        assert status == 200, answer
+        status, state = server.ask("GET", f"/decisions/{each['id']}/state")
+        assert (status, state["answer"]["answer"]) == (200, "quaker walk")
+        assert not PRIVATE.search(json.dumps(state)), "what is told later is as careful"
 
 
 def test_limits_say_nothing_of_what_is_private(server):
