@@ -6,6 +6,7 @@ from mainstay.contract.document import InvalidContractFile
 from mainstay.contract.expectations import STATUS_WORDS, expectation, known_metrics
 from mainstay.contract.load import loads_contract
 from mainstay.contract.model import Label, NumberOutput, Output, Probability, Ranking, VectorOutput
+from mainstay.contract.reactions import REACTIONS, rate_of
 from mainstay.contract.write import write_contract
 from mainstay.journal.model import STATUSES
 
@@ -96,7 +97,8 @@ def test_it_is_written_as_it_is_read():
 )
 def test_each_output_has_its_metrics(output: Output, name: str):
     assert name in known_metrics(output)
-    assert known_metrics(VectorOutput(length=3)) == ()
+    rates = tuple(map(rate_of, REACTIONS))
+    assert known_metrics(VectorOutput(length=3)) == rates == known_metrics(output)[-len(rates) :]
     assert "roc_auc" not in known_metrics(Probability(classes=("a", "b", "c")))
 
 

@@ -11,14 +11,25 @@ from mainstay.base.clock import ManualClock
 from mainstay.base.ids import DecisionId
 from mainstay.contract.columns import encode
 from mainstay.contract.model import Category, Contract, Number, Probability
+from mainstay.contract.reactions import REACTIONS
 from mainstay.journal.lake import Lake
 from mainstay.journal.model import DecisionBatch, Event, Record
 from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool, SpoolLimits
+from mainstay.summaries.summary import summarise
+from mainstay.summaries.values import values_of
 from mainstay.watch.gather.memory import MemorySummaryStore
-from mainstay.watch.gather.model import ARRIVED, FAILED, NOBODY, STRETCH_MS, Part
+from mainstay.watch.gather.model import (
+    ARRIVED,
+    FAILED,
+    NOBODY,
+    RUNTIME_RULERS,
+    STRETCH_MS,
+    Part,
+)
 from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.labels.metrics import metrics_of
+from mainstay.watch.labels.reactions import DWELL, REACTED
 from tests.journal.records import FRAUD_2, TIME_MS, batch
 
 CONTRACT = Contract(
@@ -195,3 +206,62 @@ def test_failures_are_counted_in_their_stretch(house: House):
     (part,) = house.store.read("fraud", 0, 2**50)
     assert (part.key.begin_ms, part.key.arm, part.rows) == (HOUR, "live", 0)
     assert counts(part, FAILED) == (7,)
+
+
+def reaction(name: str, subject: str, minutes: int = 5, **body: object) -> Event:
+    return structs.replace(outcome(name, subject, "", minutes), body=body)
+
+
+def test_labels_by_when_they_came_are_there_by_slice_too(house: House):
+    """M3 M18: under the slice of their decision, whatever that is called."""
+    house.write(decisions(0))
+    house.write(outcome("e1", identity(0), "fraud"), outcome("e2", identity(1), "ok"))
+    house.labeller().take_in(10)
+    arrived = house.store.read("fraud", -STRETCH_MS, 2**50, ARRIVED)
+    found = {part.key.arm: sum(counts(part, "label_pair")) for part in arrived}
+    country = house.parts("country=DE")[FRAUD_2.fingerprint, HOUR]
+    assert found == {"": 2, '"country=DE"': sum(counts(country, "label_pair"))}
+
+
+def test_each_reaction_counts_once_for_its_decision(house: House):
+    """M3: clicked and bought are two things; said again they are none, in this piece or a later."""
+    house.write(decisions(0))
+    house.write(
+        reaction("e1", identity(0), reaction="clicked", dwell_ms=4000),
+        reaction("e2", identity(0), reaction="clicked", dwell_ms=9000),
+        reaction("e3", identity(0), reaction="bought"),
+        reaction("e4", identity(1), reaction="clicked"),
+        reaction("e5", identity(77), reaction="clicked"),
+    )
+    house.labeller().take_in(10)
+    house.write(reaction("e6", identity(1), 300, reaction="clicked", dwell_ms=2000))
+    house.labeller().take_in(10)
+    (part,) = house.parts().values()
+    assert dict(zip(REACTIONS, counts(part, REACTED), strict=True)) == {
+        **dict.fromkeys(REACTIONS, 0), "clicked": 2, "bought": 1,
+    }  # fmt: skip
+    dwell = part.columns[DWELL].numbers
+    assert dwell is not None
+    assert (dwell.moments.count, dwell.moments.mean) == (2, 3.0)
+    status = summarise(values_of(np.array(["answered"] * 4)), RUNTIME_RULERS["status"])
+    found = metrics_of(CONTRACT, {**part.columns, "status": status})
+    assert found["rate of clicked"].figure == 0.5
+    assert found["rate of bought"].figure == 0.25
+    assert found["mean dwell_s"].figure == 3.0
+    assert "rate of shared" not in found
+    german = house.parts("country=DE")[FRAUD_2.fingerprint, HOUR]
+    assert sum(counts(german, REACTED)) >= 1
+
+
+def test_the_same_piece_is_taken_once_by_however_many_labellers(house: House):
+    """M3 F4: late and doubled outcomes change nothing that was counted."""
+    house.write(decisions(0))
+    house.write(outcome("e1", identity(0), "fraud"), reaction("e2", identity(0), reaction="shared"))
+    for _ in range(3):
+        house.labeller().take_in(10)
+    house.write(outcome("e1b", identity(0), "fraud", 9000), outcome("e9", identity(0), "ok", 9000))
+    house.labeller().take_in(10)
+    part = house.parts()[FRAUD_2.fingerprint, HOUR]
+    assert sum(counts(part, "label_pair")) == 1
+    assert counts(part, "label_again") == (1, 1)
+    assert sum(counts(part, REACTED)) == 1

@@ -18,6 +18,7 @@ from mainstay.contract.model import (
     Probability,
     Ranking,
 )
+from mainstay.contract.reactions import REACTIONS, rate_of
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import share
@@ -60,7 +61,11 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def known_metrics(output: Output) -> tuple[str, ...]:
-    """The metrics that labels give for a kind of output."""
+    """The metrics that labels and reactions give for a kind of output."""
+    return (*_of_labels(output), *map(rate_of, REACTIONS))
+
+
+def _of_labels(output: Output) -> tuple[str, ...]:
     match output:
         case Probability() | Label():
             named = [f"{word} {name}" for word in _OF_CLASSES for name in output.classes]
@@ -72,7 +77,7 @@ def known_metrics(output: Output) -> tuple[str, ...]:
         case NumberOutput():
             return ("rmse", "mae")
         case Ranking():
-            return tuple(f"hit rate at {top}" for top in (1, 3, 10))
+            return (*(f"hit rate at {top}" for top in (1, 3, 10)), "click-through rate")
         case _:
             return ()
 

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
-from mainstay.serve.http.wire.outcome import DWELL_MAX_MS, REACTIONS
+from mainstay.contract.reactions import REACTIONS
+from mainstay.serve.http.wire.outcome import DWELL_MAX_MS
 
 Schema = dict[str, Any]
 

@@ -14,10 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mainstay.bundle.metrics import wilson
-from mainstay.contract.model import Contract, Label, Probability
+from mainstay.contract.model import Contract, Label, Probability, Ranking
+from mainstay.contract.reactions import REACTIONS, rate_of
+from mainstay.journal.model import STATUSES
 from mainstay.summaries.labels import ARROW, rulers_of
+from mainstay.summaries.rankings import CLICKED
 from mainstay.summaries.summary import Numbers, Summary
+from mainstay.watch.labels.reactions import DWELL, REACTED
 
+TOLD: Final = frozenset({"answered", "asked"})
+"""Statuses with which the model's own answer is told."""
 _Z: Final = 1.959963984540054
 _CALIBRATION_CELLS: Final = 10
 Floats = npt.NDArray[np.float64]
@@ -53,6 +59,9 @@ def _metrics(contract: Contract, columns: Mapping[str, Summary]) -> Iterator[Met
         _numbers(columns, "label_sure_right"), _numbers(columns, "label_sure_wrong")
     )
     yield from _places(_numbers(columns, "label_place"))
+    if isinstance(contract.output, Ranking):
+        yield from _clicks(columns.get(CLICKED), columns.get("status"))
+    yield from _reactions(columns)
 
 
 def _numbers(columns: Mapping[str, Summary], name: str) -> Numbers | None:
@@ -182,3 +191,32 @@ def _places(places: Numbers | None) -> Iterator[Metric]:
     total = places.moments.count
     for top in (1, 3, 10):
         yield _share(f"hit rate at {top}", int(cells[top - 1]), total)
+
+
+def told_of(status: Summary | None) -> int:
+    """How many decisions were told with the model's own answer."""
+    if status is None or status.categories is None:
+        return 0
+    counts = zip(STATUSES, status.categories.named, strict=False)
+    return sum(count for name, count in counts if name in TOLD)
+
+
+def _reactions(columns: Mapping[str, Summary]) -> Iterator[Metric]:
+    """Of the answers that were told, and for how long people looked; of the newest, not everything
+    may have been heard yet."""
+    told, reacted = told_of(columns.get("status")), columns.get(REACTED)
+    if told and reacted is not None and reacted.categories is not None:
+        for name, count in zip(REACTIONS, reacted.categories.named, strict=True):
+            if count:
+                yield _share(rate_of(name), min(count, told), told)
+    dwell = _numbers(columns, DWELL)
+    if dwell is not None and dwell.moments.count:
+        yield Metric("mean dwell_s", dwell.moments.mean, _about_mean(dwell), dwell.moments.count)
+
+
+def _clicks(clicked: Summary | None, status: Summary | None) -> Iterator[Metric]:
+    """Of the lists that were told; of the newest, not everything may have been heard yet."""
+    told = told_of(status)
+    clicks = 0 if clicked is None else clicked.rows
+    if told:
+        yield _share("click-through rate", min(clicks, told), told)

@@ -1,12 +1,16 @@
 """One advance of everything that is remembered of a model: findings that begin, go on and end."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from mainstay.contract.finding import Finding
-from mainstay.watch.monitors.detector import State
+from mainstay.watch.monitors.detector import Floats, Question, State
 from mainstay.watch.monitors.model import CALM_STRETCHES, Change, Open
+
+_SINCE: Final = "|since"
+"""Where it is remembered how rows were since an alarm."""
 
 
 @dataclass(slots=True)
@@ -21,6 +25,7 @@ class Tick:
 
     def found(self, key: str, finding: Finding, since_ms: int, at_ms: int) -> None:
         """A finding that begins, or goes on."""
+        self.states.pop(key + _SINCE, None)
         known = self.open.get(key)
         if known is None:
             self.changes.append(Change("opened", key, finding, since_ms, at_ms))
@@ -36,6 +41,22 @@ class Tick:
             self.open[key] = after
             return
         self.over(key, at_ms)
+
+    def is_as_it_was(
+        self, key: str, question: Question, counts: Floats, needed: float = 0.0
+    ) -> bool:
+        """Whether the rows since the last alarm are back where they belong. A few would say so
+        whatever is true: it is asked whenever so many have come that they can tell."""
+        before = self.states.get(key + _SINCE, State()).runs[0]
+        rows = before[2] + float(counts.sum())
+        total = before[3] + float((counts * question.values).sum())
+        needed = needed or question.mean * (1.0 - question.mean) * (2.0 / question.tolerance) ** 2
+        if rows < needed:
+            since_then = (0.0, 0, rows, total)
+            self.states[key + _SINCE] = State(runs=(since_then, (0.0, 0, 0.0, 0.0)))
+            return False
+        self.states.pop(key + _SINCE, None)
+        return abs(total / rows - question.mean) <= question.tolerance
 
     def over(self, key: str, at_ms: int) -> None:
         """A finding ends."""

@@ -8,18 +8,17 @@ no decision of that model has is then found, and left out, when outcomes are joi
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import msgspec
 
 from mainstay.base.errors import InvalidRequest
 from mainstay.contract.model import Contract, NumberOutput, Ranking, VectorOutput
 from mainstay.contract.problems import brief
+from mainstay.contract.reactions import Reaction
 from mainstay.serve.http.wire.strict import UNKNOWN_QUOTES, decode, refuse_duplicate_keys
 
 OutcomeLabel = str | int | float | bool
-Reaction = Literal["accepted", "ignored", "abandoned", "corrected"]
-REACTIONS: Final[tuple[str, ...]] = get_args(Reaction)
 DWELL_MAX_MS: Final = 24 * 3600 * 1000
 
 
