@@ -216,6 +216,19 @@ def test_of_two_who_settle_a_task_one_is_told(queue: TaskQueue):
         queue.find("t1")
 
 
+def test_the_mark_moves_whenever_somebody_says_something(queue: TaskQueue):
+    queue.add([replace(ONE, wanted=2), replace(ONE, id="t2", model="churn")])
+    assert queue.mark("fraud") == (1, 1, 0)
+    give(queue, "ann")
+    assert queue.mark("fraud") == (1, 1, 0), "a task that is given is no answer yet"
+    queue.answer("t1", "ann", Said(label="ok"), 1001)
+    assert queue.mark("fraud") == (1, 1, 1)
+    queue.put(replace(TURN, labeler="bob"))
+    queue.change(replace(ONE, state="settled"), "open")
+    assert queue.mark("fraud") == (1, 0, 2)
+    assert queue.mark("nobody") == (0, 0, 0)
+
+
 def test_open_tasks_and_young_ones_are_not_forgotten(queue: TaskQueue):
     queue.add([ONE, replace(ONE, id="t2", state="expired", made_ns=20)])
     give(queue, "ann")

@@ -32,7 +32,8 @@ class Labelled:
         self, folder: Path, kinds: dict[str, Input] | None = None, **settings: Any
     ) -> None:
         self.shop = Shop(folder, made=True)
-        self.clock = ManualClock(self.shop.workspace.clock.now_ns())
+        # Later than everything, and the same in every run: what is drawn follows from it.
+        self.clock = ManualClock(1_900_000_000 * 10**9)
         self.shop.workspace.clock = self.clock
         written = self.shop.loaded.manifest.contract
         assert written.labels.ask == ASK
@@ -75,7 +76,7 @@ class Labelled:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         table = self.shop.workspace.journal.query(
-            f"SELECT * FROM events WHERE kind = '{kind}' AND actor = 'labelling' ORDER BY id"
+            f"SELECT * FROM events WHERE kind = '{kind}' AND actor = 'labelling' ORDER BY known_ns, id"
         )
         rows = table.to_pylist()
         return [row | {"body": msgspec.json.decode(row["body"])} for row in rows]

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,37 @@ def opposite(label: str) -> str:
     return "low" if label == "high" else "high"
 
 
+@dataclass
+class World:
+    """What was decided, and what is truly right of it, which is not quite what the model says."""
+
+    truths: dict[str, str]
+    answers: dict[str, str]
+    probes: list[str]
+
+    def right(self, task: str) -> str:
+        """What somebody who knows says of a task."""
+        return self.truths.get(self.decision(task), "high")
+
+    def decision(self, task: str) -> str:
+        """Which one a task is about; empty for what was decided besides."""
+        return next((id_ for id_ in self.truths if task_id(MODEL, id_) == task), "")
+
+
+def decided_by(server: RunningServer) -> World:
+    """Decisions, some of them with a label that is known."""
+    rows = [server.decide(a=at / DECISIONS - 0.5, b=0.1, c=0.0)[1] for at in range(DECISIONS)]
+    truths = {each["id"]: "high" if at / DECISIONS > 0.5 else "low" for at, each in enumerate(rows)}
+    probes = [server.decide(a=0.2 + at / 100)[1]["id"] for at in range(PROBES)]
+    truths |= {probe: ("high", "low")[at % 2] for at, probe in enumerate(probes)}
+    told = mainstay("label", "gold", MODEL, probes[0], truths[probes[0]],
+                    workspace=server.workspace)  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    for probe in probes[1:]:
+        labelling_of(open_workspace(server.workspace)).know(MODEL, probe, truths[probe])
+    return World(truths, {each["id"]: each["answer"] for each in rows}, probes)
+
+
 @pytest.mark.slow
 def test_people_label_what_was_decided(tmp_path: Path) -> None:
     """N8 M14: set aside, three labelers of whom one is bad, probes, agreement, a label of all of
@@ -87,36 +119,15 @@ def test_people_label_what_was_decided(tmp_path: Path) -> None:
     assert mainstay("deploy", MODEL, workspace=workspace).returncode == 0
     server = start_server(workspace)
     try:
-        until(server.answers, what=server.said)
-        decided = [
-            server.decide(a=place / DECISIONS - 0.5, b=0.1, c=0.0)[1] for place in range(DECISIONS)
-        ]
-        probes = [server.decide(a=0.2 + place / 100)[1]["id"] for place in range(PROBES)]
-        # The world is not quite as the model has it.
-        truths = {
-            each["id"]: "high" if place / DECISIONS > 0.5 else "low"
-            for place, each in enumerate(decided)
-        }
-        answers = {each["id"]: each["answer"] for each in decided}
-        for place, probe in enumerate(probes):
-            truths[probe] = ("high", "low")[place % 2]
-            if place < 2:
-                told = mainstay("label", "gold", MODEL, probe, truths[probe], workspace=workspace)
-                assert told.returncode == 0, told.stderr
-            else:
-                labelling_of(open_workspace(workspace)).know(MODEL, probe, truths[probe])
+        until(server.answers, what=server.said())
+        world = decided_by(server)
         # What a worker wrote is sealed when it ends.
         assert server.stop() == 0
         server = start_server(workspace)
-        until(server.answers, what=server.said)
+        until(server.answers, what=server.said())
         until(lambda: report(workspace)["tasks"].get("open", 0) >= 20, what="what is set aside")
-        of_task = {task_id(MODEL, id_): id_ for id_ in truths}
-
-        def right(task: str) -> str:
-            return truths.get(of_task.get(task, ""), "high")
-
-        eve = Labeler(server, "eve", lambda task: opposite(right(task)))
-        ann, bob = Labeler(server, "ann", right), Labeler(server, "bob", right)
+        eve = Labeler(server, "eve", lambda task: opposite(world.right(task)))
+        ann, bob = (Labeler(server, name, world.right) for name in ("ann", "bob"))
         eve.work()
         # Whoever is certainly below the bar is told as a finding, and makes room.
         until(lambda: "fail" in str(report(workspace)["findings"]), what="the finding")
@@ -131,36 +142,46 @@ def test_people_label_what_was_decided(tmp_path: Path) -> None:
         assert told.returncode == 1, "somebody fails"
         found = json.loads(told.stdout)
         _check_report(found)
-        status, told = ann.ask("POST", f"/labels/{next(iter(eve.said))}", {"label": "medium"})
-        assert (status, told["field"]) == (400, "label")
-        again = next(iter(ann.said))
-        status, told = ann.ask("POST", f"/labels/{again}", {"label": ann.said[again]})
-        assert (status, told["already"]) == (200, True)
-        status, told = ann.ask("POST", f"/labels/{again}", {"label": opposite(ann.said[again])})
-        assert (status, told["code"]) == (409, "conflict")
-        assert ann.ask("POST", f"/models/{MODEL}/decide", {"inputs": {}})[0] == 403
-
-        labelled = {of_task[t] for t in ann.said if t in of_task} - set(probes)
-        one = next(iter(labelled))
-        _, shown = server.ask("GET", f"/decisions/{one}")
-        [event] = [each for each in shown["since"] if "labelling" in each]
-        assert (event["label"], event["actor"]) == (truths[one], "labelling")
-        assert {each["by"] for each in event["labelling"]["answers"]} >= {"ann", "bob"}
-
-        count = found["labels"]
-        [score, *_] = found["scores"]
-        assert score["tasks"] == count
-        right_of = [answers.get(id_, "high") == truths.get(id_, "high") for id_ in labelled]
-        assert abs(score["figure"] - sum(right_of) / len(right_of)) < 0.05
-        assert score["stands_for"] > score["tasks"]
-        snapshot = json.loads(mainstay("snapshot", MODEL, "--json", workspace=workspace).stdout)
-        assert snapshot["rows"] == count
-        until(lambda: _measured(workspace) == count, what="the metric of watching")
-        told = mainstay("query", "SELECT body FROM events WHERE kind = 'finding' AND actor ="
-                        " 'labelling' ORDER BY id", "--json", workspace=workspace)  # fmt: skip
-        assert "labels.enough" in told.stdout
+        _check_refusals(ann, next(iter(eve.said)))
+        _check_outcomes(server, world, ann, found)
     finally:
         server.stop()
+
+
+def _check_refusals(ann: Labeler, task: str) -> None:
+    """N8: at the door, in words: no class, another answer, another purpose."""
+    status, told = ann.ask("POST", f"/labels/{task}", {"label": "medium"})
+    assert (status, told["field"]) == (400, "label")
+    again = next(iter(ann.said))
+    status, told = ann.ask("POST", f"/labels/{again}", {"label": ann.said[again]})
+    assert (status, told["already"]) == (200, True)
+    status, told = ann.ask("POST", f"/labels/{again}", {"label": opposite(ann.said[again])})
+    assert (status, told["code"]) == (409, "conflict")
+    assert ann.ask("POST", f"/models/{MODEL}/decide", {"inputs": {}})[0] == 403
+
+
+def _check_outcomes(
+    server: RunningServer, world: World, ann: Labeler, found: dict[str, Any]
+) -> None:
+    """M14: a label is part of its decision, of the figure, of snapshots and of what is watched."""
+    labelled = {world.decision(task) for task in ann.said} - {*world.probes, ""}
+    one = next(iter(labelled))
+    _, shown = server.ask("GET", f"/decisions/{one}")
+    [event] = [each for each in shown["since"] if "labelling" in each]
+    assert (event["label"], event["actor"]) == (world.truths[one], "labelling")
+    assert {each["by"] for each in event["labelling"]["answers"]} >= {"ann", "bob"}
+    [score, *_] = found["scores"]
+    assert score["tasks"] == found["labels"]
+    assert score["stands_for"] > score["tasks"]
+    right = [world.answers[id_] == world.truths[id_] for id_ in labelled]
+    assert abs(score["figure"] - sum(right) / len(right)) < 0.1
+    workspace = server.workspace
+    snapshot = json.loads(mainstay("snapshot", MODEL, "--json", workspace=workspace).stdout)
+    assert snapshot["rows"] == found["labels"]
+    until(lambda: _measured(workspace) == found["labels"], what="the metric of watching")
+    told = mainstay("query", "SELECT body FROM events WHERE kind = 'finding' AND actor ="
+                    " 'labelling' ORDER BY id", "--json", workspace=workspace)  # fmt: skip
+    assert "labels.enough" in told.stdout
 
 
 def _check_report(found: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from mainstay.base.errors import NotFound
 from mainstay.base.ids import DecisionIds, new_incarnation
+from mainstay.bundle.model import Version
 from mainstay.contract.finding import Finding
 from mainstay.journal.model import Event
 from mainstay.renew.labelling.gold import Probed, excluded, probed
@@ -34,7 +35,7 @@ from mainstay.wiring.labelling import Labelling
 from mainstay.wiring.quarantining import new_id
 
 ENOUGH: Final = "labels.enough"
-"""The finding that says that there are enough labels to train the next version."""
+"""The finding that there are labels enough to train the next version, which rules can act on."""
 _AGAIN_NS: Final = 60_000_000_000
 """A label that is not in the journal so long after it was settled is told again."""
 
@@ -46,6 +47,8 @@ class LabelKeeper:
         self._labelling = labelling
         self._workspace = labelling.workspace
         self._in_force: dict[str, Terms] = {}
+        self._seen: dict[str, tuple[tuple[str, int, int, int], int]] = {}
+        """By model, what there was at the last look, and when that was."""
         self._open: dict[str, dict[str, bool]] = {}
         self._ids = DecisionIds(new_incarnation(), self._workspace.clock)
 
@@ -65,8 +68,16 @@ class LabelKeeper:
         self._in_force = {model: terms for model, terms in found.items() if terms is not None}
         if self._in_force:
             self._aside.look(self._now_ns())
+        newest = {version.model: version.fingerprint for version in self._newest()}
         for model, terms in self._in_force.items():
-            self._settle(model, terms)
+            mark = newest[model], *self._labelling.mark(model)
+            seen, at_ns = self._seen.get(model, (None, 0))
+            if mark != seen or self._now_ns() - at_ns >= _AGAIN_NS:
+                self._settle(model, terms)
+                self._seen[model] = mark, self._now_ns()
+
+    def _newest(self) -> list[Version]:
+        return [self._workspace.registry.versions(model)[-1] for model in self._in_force]
 
     def tidy(self) -> None:
         """Forget what nobody asks about again."""
@@ -137,7 +148,7 @@ class LabelKeeper:
     ) -> None:
         for each in known:
             key = f"{SOURCE}|{each.labeler}"
-            self._is(model, key, each.finding, is_so=each.finding.verdict == "fail")
+            self._is(model, key, key, each.finding, is_so=each.finding.verdict == "fail")
         newest = self._workspace.registry.versions(model)[-1]
         since = [
             task
@@ -146,18 +157,18 @@ class LabelKeeper:
             and task.state == "settled"
             and task.settled.at_ns >= newest.registered_at_ns
         ]
-        if len(since) >= terms.ask.enough:
-            words = (
-                f"{len(since):,} labels of people since {newest.model} v{newest.number} are enough"
-                f" to train the next version: `mainstay retrain {model}`"
-            )
-            finding = Finding(
-                check=ENOUGH, verdict="pass", words=words, figure=float(len(since)),
-                limit=float(terms.ask.enough), samples=len(since),
-            )  # fmt: skip
-            self._is(model, f"{ENOUGH}|{newest.fingerprint}", finding, is_so=True)
+        words = (
+            f"v{newest.number} has not learned from the {len(since):,} labels of people that came"
+            f" since; they are enough to train the next version: `mainstay retrain {model}`"
+        )
+        finding = Finding(
+            check=ENOUGH, verdict="fail", words=words, figure=float(len(since)),
+            limit=float(terms.ask.enough), samples=len(since),
+        )  # fmt: skip
+        enough = len(since) >= terms.ask.enough
+        self._is(model, ENOUGH, newest.fingerprint, finding, is_so=enough)
 
-    def _is(self, model: str, key: str, finding: Finding, *, is_so: bool) -> None:
+    def _is(self, model: str, key: str, subject: str, finding: Finding, *, is_so: bool) -> None:
         """Tell the journal what begins to be so, and what ends."""
         before = self._known(model).get(key, False)
         if before == is_so:
@@ -170,7 +181,7 @@ class LabelKeeper:
             known_ns=now_ns,
             model=model,
             actor=SOURCE,
-            subject=key,
+            subject=subject,
             body={
                 "state": "opened" if is_so else "resolved",
                 "key": key,

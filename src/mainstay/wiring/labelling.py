@@ -58,6 +58,10 @@ class Labelling:
         """Tasks and turns."""
         return self._kept
 
+    def mark(self, model: str) -> tuple[int, int, int]:
+        """What tells that something of its labelling changed."""
+        return self._kept.mark(model)
+
     def forget(self, before_ns: int) -> None:
         """Forget tasks that are long over."""
         self._kept.forget(before_ns)

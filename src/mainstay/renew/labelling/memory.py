@@ -148,6 +148,12 @@ class MemoryTaskQueue:
             self._tasks[task.id] = replace(task, gold=known.gold)
             return True
 
+    def mark(self, model: str) -> tuple[int, int, int]:
+        """How many tasks, open ones, and turns that are over there are."""
+        asked = self.of(model)
+        over = sum(turn.state != "given" for _, turns in asked for turn in turns)
+        return len(asked), sum(task.state == "open" for task, _ in asked), over
+
     def forget(self, before_ns: int) -> int:
         """Forget tasks that were made before then and are not open."""
         with self._lock:

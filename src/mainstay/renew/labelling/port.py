@@ -86,8 +86,13 @@ class TaskQueue(Protocol):
         ...
 
 
-class Forgetting(Protocol):
-    """A queue that lets go of what is long over."""
+class Upkeep(Protocol):
+    """What keeping a queue needs."""
+
+    def mark(self, model: str) -> tuple[int, int, int]:
+        """How many tasks there are, how many of them are open, and how many turns are over: where
+        these are as they were, nobody has said anything since."""
+        ...
 
     def forget(self, before_ns: int) -> int:
         """Forget tasks that were made before then and are not open; how many."""

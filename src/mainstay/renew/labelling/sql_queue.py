@@ -186,6 +186,19 @@ class SqlTaskQueue:
             _write(connection, replace(task, gold=known.gold))
             return True
 
+    def mark(self, model: str) -> tuple[int, int, int]:
+        """How many tasks, open ones, and turns that are over there are."""
+        mine = _TASKS.c.model == model
+        joined = _TURNS.join(_TASKS, _TURNS.c.task == _TASKS.c.id)
+        counts = (
+            select(func.count()).select_from(_TASKS).where(mine),
+            select(func.count()).select_from(_TASKS).where(mine, _TASKS.c.state == "open"),
+            select(func.count()).select_from(joined).where(mine, _TURNS.c.state != "given"),
+        )
+        with reading(self._engine) as connection:
+            tasks, opened, over = (connection.execute(each).scalar_one() for each in counts)
+        return tasks, opened, over
+
     def forget(self, before_ns: int) -> int:
         """Forget tasks that were made before then and are not open."""
         old = (_TASKS.c.made_ns < before_ns) & (_TASKS.c.state != "open")
