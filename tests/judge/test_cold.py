@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainstay.bundle.known import Marks, packed_known
+from mainstay.bundle.known import Marks, marks_of, packed_known
 from mainstay.contract.document import InvalidContractFile
 from mainstay.judge.compile import compile_flow
-from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case, Means
-from tests.judge.world import case, contract, payments
+from mainstay.judge.model import ANSWERED, ASKED, DECLINED, FALLBACK, Case, Means, Other
+from tests.judge.world import Spoken, always, case, contract, payments
 
 OUTPUT = np.array([[0.2, 0.8]] * 3)
 CHAIN = "fallback: [{answer: ok}]"
@@ -133,3 +133,22 @@ def test_where_nothing_says_what_is_known_everything_is_new() -> None:
     found = case(of, inputs, np.array([[0.2, 0.8]] * 2))
     compile_flow(of)(found)
     assert found.judged["cold"].tolist()[0] == "user"
+
+
+def test_a_fallback_answers_for_whom_it_learned_from_itself() -> None:
+    """N14 S30: who is new to the model may be known to the one that stands in, and the other way
+    round; each version has its own marks."""
+    inputs = "inputs: {user: {type: text}, amount: {type: number}}\n"
+    output = "output: {type: probability, classes: [ok, fraud]}\n"
+    chain = "judge: {cold: {user: fallback}, fallback: [lite, {answer: ok}]}\n"
+    of = contract(f"model: advice\n{inputs}{output}{chain}")
+    lite = contract(f"model: lite\n{inputs}{output}judge: {{cold: {{user: decline}}}}\n")
+    known = {text: Marks(np.unique(marks_of([text]))) for text in ("ann", "bob")}
+    other = Other(1, Spoken(lite, always(0.9), known={"user": known["bob"]}))
+    means = Means(known={"user": known["ann"]}, others={"lite": other})
+    columns = {"user": np.array(["ann", "bob", "eve"], dtype=object), "amount": np.zeros(3)}
+    found = case(of, columns, np.array([[0.1, 0.9]] * 3))
+    compile_flow(of, means)(found)
+    assert found.statuses.tolist() == [ANSWERED, FALLBACK, FALLBACK]
+    assert found.judged["fallback_step"].tolist() == [0, 1, 2]
+    assert "lite: v1: `user` is new to the model" in found.reasons[2]

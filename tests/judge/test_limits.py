@@ -14,10 +14,13 @@ model: advice
 inputs:
   city: {type: category, values: [Berlin, Lourdes, Rome, Paris]}
   faith: {type: category, values: [zen, sufi], optional: true, subject: religion}
+  tithe: {type: number, subject: religion}
   mass_hours: {type: number}
   hours: {type: number}
 output: {type: label, classes: [stay, go, pilgrimage]}
-judge: {private: {subjects: {religion: [lourdes, mass*, pilgrimage, {pattern: "^rome$"}]}}}
+judge:
+  private: {subjects: {religion: [lourdes, mass*, pilgrimage, {pattern: "^rome$"}]}}
+  share: {when: hours > 3}
 """
 
 
@@ -36,6 +39,7 @@ def limits(text: str = CONTRACT) -> Limits:
                 parts=(Part(value="Lourdes", **few), Part(value="Berlin", **few)),
             ),
             InputEvidence(input="faith", missing=0, parts=(Part(value="zen", **few),)),
+            InputEvidence(input="tithe", **numbers),
             InputEvidence(input="mass_hours", **numbers),
             InputEvidence(input="hours", **numbers),
         ),
@@ -55,7 +59,7 @@ def limits(text: str = CONTRACT) -> Limits:
 def test_limits_leave_out_what_is_private() -> None:
     """S36: an input by its class and by its name, and a value by a word or a pattern."""
     told = msgspec.json.encode(limits()).decode().lower()
-    for private in ("lourdes", "zen", "sufi", "faith", "mass_hours", "rome"):
+    for private in ("lourdes", "zen", "sufi", "faith", "tithe", "mass_hours", "rome"):
         assert private not in told
     for fine in ("berlin", "paris", '"hours"'):
         assert fine in told
@@ -65,6 +69,6 @@ def test_without_a_private_subject_all_of_it_is_told() -> None:
     text = CONTRACT[: CONTRACT.index("judge:")].replace(", subject: religion", "")
     told: dict[str, Any] = msgspec.to_builtins(limits(text))
     assert {each["input"] for each in told["more_often_wrong"]} == {
-        "city", "faith", "mass_hours", "hours",
+        "city", "faith", "tithe", "mass_hours", "hours",
     }  # fmt: skip
     assert "Rome" in told["little_evidence"][0]["never"]

@@ -39,12 +39,12 @@ class Marks:
         missing = np.array([is_missing(value) for value in values], dtype=np.bool_)
         if not len(self._ordered):
             return missing
-        marks = _marks(values)
+        marks = marks_of(values)
         places = np.minimum(np.searchsorted(self._ordered, marks), len(self._ordered) - 1)
         return missing | (self._ordered[places] == marks)
 
 
-def _marks(values: Iterable[Any]) -> npt.NDArray[np.uint32]:
+def marks_of(values: Iterable[Any]) -> npt.NDArray[np.uint32]:
     """A mark for each value; a number that is whole has the mark of its digits."""
     digests = (
         blake2b(_written(value).encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()
@@ -123,7 +123,7 @@ def _all_marks(name: str, kind: Input, values: list[Any]) -> npt.NDArray[np.uint
             got=len(there),
             expected=f"at most {KNOWN_VALUES_MAX}, such as those of the last year",
         )
-    return np.unique(_marks(there))
+    return np.unique(marks_of(there))
 
 
 def _fits(kind: Input, value: Any) -> bool:
