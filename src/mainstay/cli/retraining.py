@@ -5,7 +5,7 @@ import click
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.renew.snapshots.model import SHOWN_CHARACTERS
-from mainstay.wiring.training import Asked, Retrained
+from mainstay.wiring.training import Asked, Both, Retrained, retrain_both
 from mainstay.wiring.training import retrain as retrain_model
 from mainstay.wiring.workspace import open_workspace
 
@@ -27,6 +27,8 @@ Examples:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1),
               help="For every draw; by default the data's own.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Train and measure, and keep no version.")
+@click.option("--without", multiple=True, metavar="CALLER",
+              help="Train with and without what this caller said; keep no version.")  # fmt: skip
 @in_workspace
 @speaking
 def retrain(
@@ -36,6 +38,7 @@ def retrain(
     since: str | None,
     seed: int | None,
     dry_run: bool,
+    without: tuple[str, ...],
     workspace: str | None,
 ) -> None:
     """Train the next version of MODEL by the function that its contract names.
@@ -44,8 +47,9 @@ def retrain(
     through the gate and comes to answer as its contract says. Exits 1 when it does not; what
     serves stays as it is then.
     """
-    if snapshot and since:
-        raise click.UsageError("a snapshot says by itself since when; leave out --since")
+    if snapshot and (since or without):
+        name = "--since" if since else "--without"
+        raise click.UsageError(f"a snapshot says by itself what is in it; leave out {name}")
     opened = open_workspace(workspace)
     now_ns = opened.clock.now_ns()
     asked = Asked(
@@ -55,15 +59,34 @@ def retrain(
         seed=seed,
         dry_run=dry_run,
     )
+    if without:
+        with output.working(f"Training {model} with them and without"):
+            pair = retrain_both(opened, asked, without)
+        output.result(pair)
+        _show_both(output, pair)
+        return
     with output.working(f"Training {model}"):
         found = retrain_model(opened, asked)
     output.result(found)
-    _show(output, found)
+    show_retrained(output, found)
     if found.why_not:
         raise Ending(NOT_SO)
 
 
-def _show(output: Output, found: Retrained) -> None:
+def _show_both(output: Output, pair: Both) -> None:
+    names = ", ".join(pair.callers)
+    both = (pair.whole, pair.without)
+    rows = [["learned from", *(f"{each.run.rows:,}" for each in both)]]
+    for name in pair.whole.metrics:
+        values = [each.metrics.get(name) for each in both]
+        rows.append([name, *("-" if value is None else f"{value:.4g}" for value in values)])
+    output.table(("", ">with all", f">without {names}"), rows)
+    output.say(f"  [dim]changed[/]    {escape(pair.changed.words)}")
+    output.say("  each is measured on its own newest decisions; no version was kept")
+
+
+def show_retrained(output: Output, found: Retrained) -> None:
+    """What came of a training run."""
     run = found.run
     if found.version is None:
         output.say(f"[bold green]✓[/] {escape(found.model)} can be trained; no version was kept")

@@ -10,7 +10,13 @@ from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.journal.rows import rfc3339
 from mainstay.renew.labels.model import OTHERWISE
 from mainstay.renew.snapshots.model import SHOWN_CHARACTERS, Snapshot
-from mainstay.wiring.snapshotting import define, find_snapshot, snapshots_of, take_snapshot
+from mainstay.wiring.snapshotting import (
+    changed_without,
+    define,
+    find_snapshot,
+    snapshots_of,
+    take_snapshot,
+)
 from mainstay.wiring.snapshotting import verify as verify_snapshot
 from mainstay.wiring.workspace import open_workspace
 
@@ -51,6 +57,8 @@ def snapshot() -> None:
 @click.option("--until", metavar="TIME", help="Decisions before then; by default all there are.")
 @click.option("--known-at", metavar="TIME",
               help="Labels that had been heard by then; by default by now.")  # fmt: skip
+@click.option("--without", multiple=True, metavar="CALLER",
+              help="Without what this caller said; shows what that changes.")  # fmt: skip
 @in_workspace
 @speaking
 def take(
@@ -59,6 +67,7 @@ def take(
     since: str,
     until: str | None,
     known_at: str | None,
+    without: tuple[str, ...],
     workspace: str | None,
 ) -> None:
     """Take a snapshot of MODEL; `take` may be left out."""
@@ -70,12 +79,16 @@ def take(
         moment_or_ago_ns(since, now_ns, "since"),
         None if until is None else moment_or_ago_ns(until, now_ns, "until"),
         None if known_at is None else moment_or_ago_ns(known_at, now_ns, "known-at"),
+        without,
     )
     with output.working("Asking the journal"):
         taken = take_snapshot(opened, definition)
-    output.result(taken)
+        changed = changed_without(opened, taken, without) if without else None
+    output.result(taken if changed is None else {"snapshot": taken, "without": changed})
     output.say(f"[bold green]✓[/] {escape(str(taken))}")
     _say(output, taken)
+    if changed is not None:
+        output.say(f"  [dim]changed[/]    {escape(changed.words)}")
 
 
 @snapshot.command("list")
@@ -131,7 +144,15 @@ def verify(output: Output, id_: str, workspace: str | None) -> None:
 
 def _say(output: Output, taken: Snapshot) -> None:
     definition = taken.definition
-    output.say(f"  [dim]rows[/]       {taken.rows:,} decisions, with the last label of each")
+    which = {"last": "the last label", "first": "the first label", "majority": "the label of most"}
+    output.say(
+        f"  [dim]rows[/]       {taken.rows:,} decisions, with {which[definition.counts]} of each"
+    )
+    if taken.silent:
+        meant = f"{taken.silent:,} are {definition.silence}, because nobody said anything"
+        output.say(f"  [dim]silence[/]    {escape(meant)}")
+    if taken.late:
+        output.say(f"  [dim]late[/]       {taken.late:,} labels came after the feedback window")
     begin, end = (rfc3339(moment // 1000) for moment in taken.reaches)
     output.say(f"  [dim]reaches[/]    {begin} to {end}")
     output.say(f"  [dim]known at[/]   {rfc3339(definition.known_ns // 1000)}")

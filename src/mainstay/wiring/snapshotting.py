@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from mainstay.base.errors import NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
@@ -10,9 +12,10 @@ from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
 from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
-from mainstay.renew.labels.read import logged_now
+from mainstay.renew.labels.read import logged_now, read
 from mainstay.renew.quarantine.model import merged
 from mainstay.renew.snapshots import take as snapshots
+from mainstay.renew.snapshots.changed import Changed, changed
 from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.snapshots.port import SnapshotStore
 from mainstay.renew.snapshots.sql import SqlSnapshotStore
@@ -91,6 +94,24 @@ def take_snapshot(
     """Take a snapshot and keep it."""
     who = actor or whoever_runs_this()
     return snapshots.take(shelf_of(workspace), definition, who, workspace.clock.now_ns())
+
+
+def changed_without(workspace: Workspace, snapshot: Snapshot, callers: Collection[str]) -> Changed:
+    """What a snapshot would be if what these callers said counted, as the contract has it."""
+    labels = contract_of(workspace, snapshot.definition.model).labels
+    definition = snapshot.definition
+    with_them = replace(
+        definition,
+        trust=labels.trust,
+        unhealthy=unhealthy(
+            workspace.journal.query,
+            definition.model,
+            definition.known_ns,
+            Hearing(trust=labels.trust, silence_counts=definition.silence is not None),
+        ),
+    )
+    found = read(workspace.journal.query, with_them).table
+    return changed(found, rows_of(workspace, snapshot), callers)
 
 
 def find_snapshot(workspace: Workspace, id_: str, model: str | None = None) -> Snapshot:

@@ -9,9 +9,9 @@ leaves what serves as it was, is told in words, and is kept as a finding.
 
 import signal
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from mainstay.bundle.assets import Examples, encode_examples
 from mainstay.bundle.card import revision_of
 from mainstay.bundle.child import TrialLimits, ask_child
 from mainstay.bundle.model import Card, Version
-from mainstay.contract.columns import Column, Columns, take
+from mainstay.contract.columns import Column, Columns, encode, take
 from mainstay.contract.finding import Finding
 from mainstay.contract.model import Contract, NumberOutput, Timestamp, columns_of, kinds_from_models
 from mainstay.contract.shares import share
@@ -33,11 +33,13 @@ from mainstay.journal.rows import rfc3339
 from mainstay.release.gate.habits import column_of
 from mainstay.release.gate.rows import fit
 from mainstay.release.gate.run import Wish
-from mainstay.renew.labels.model import answers_of, logged_columns
+from mainstay.renew.labels.model import answers_of, left_out_of, logged_columns
+from mainstay.renew.snapshots.changed import Changed
 from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.training.model import (
     CHECK,
     ORDER,
+    WEIGHT,
     Made,
     Run,
     Task,
@@ -48,6 +50,7 @@ from mainstay.renew.training.model import (
 from mainstay.wiring.quarantining import new_id
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.snapshotting import (
+    changed_without,
     contract_of,
     define,
     find_snapshot,
@@ -59,6 +62,8 @@ from mainstay.wiring.workspace import Workspace, whoever_runs_this
 UNFIT: Final = "values that the contract refuses today"
 STRANGE: Final = "labels that the contract does not know today"
 _GIGABYTE: Final = 1_000_000_000
+T = TypeVar("T")
+
 _BESIDE_SECONDS: Final = 120.0
 """What packing and trying out a version may take beside the training."""
 
@@ -74,6 +79,8 @@ class Asked:
     seed: int | None = None
     dry_run: bool = False
     """Train and measure, and keep no version."""
+    without: tuple[str, ...] = ()
+    """Callers whose labels do not count."""
 
 
 class Retrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,21 +99,36 @@ class Retrained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class LearnedRows:
     """Labelled rows as a contract takes them, oldest first."""
 
     inputs: Columns
     labels: Column
+    times_us: Column
+    """When each was decided."""
+    weights: Column
+    """How much each counts."""
     skipped: dict[str, int]
 
 
 def retrain(workspace: Workspace, asked: Asked, *, actor: str | None = None) -> Retrained:
     """Train, pack, keep and release the next version of a model; an error of the run itself is
     kept as a finding before it is raised."""
-    contract = contract_of(workspace, asked.model)
+    contract = trainable(workspace, asked.model)
+    who = actor or whoever_runs_this()
+    try:
+        return _retrain(workspace, asked, contract, who)
+    except MainstayError as error:
+        _tell(workspace, asked.model, who, asked.model, error.message)
+        raise
+
+
+def trainable(workspace: Workspace, model: str) -> Contract:
+    """The contract of a model that says how it is trained; `InvalidUsage` where none does."""
+    contract = contract_of(workspace, model)
     if not contract.renew.train:
         raise InvalidUsage(
-            f"the contract of {asked.model} does not say how it is trained",
+            f"the contract of {model} does not say how it is trained",
             field="renew.train",
             expected="renew: {train: module:function} in the contract, and the function in "
             f"{workspace.places.training}",
@@ -118,47 +140,46 @@ def retrain(workspace: Workspace, asked: Asked, *, actor: str | None = None) -> 
             got=workspace.places.settings.training,
             expected="the folder of the training code; `training` in mainstay.toml names it",
         )
-    who = actor or whoever_runs_this()
-    try:
-        return _retrain(workspace, asked, contract, who)
-    except MainstayError as error:
-        _tell(workspace, asked.model, who, asked.model, error.message)
-        raise
+    return contract
+
+
+class Both(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model would be with some callers, and without them."""
+
+    callers: tuple[str, ...]
+    whole: Retrained
+    without: Retrained
+    changed: Changed
+    """In the rows that it learns from and is measured on."""
+
+
+def retrain_both(workspace: Workspace, asked: Asked, callers: tuple[str, ...]) -> Both:
+    """Train and measure with and without what some callers said; no version is kept."""
+    since_ns = asked.since_ns
+    if since_ns is None:
+        over = duration_ns(trainable(workspace, asked.model).renew.over)
+        since_ns = workspace.clock.now_ns() - over
+    same = replace(asked, since_ns=since_ns, dry_run=True)
+    whole = retrain(workspace, same)
+    without = retrain(workspace, replace(same, without=callers))
+    return Both(
+        callers=callers,
+        whole=whole,
+        without=without,
+        changed=changed_without(workspace, without.snapshot, callers),
+    )
 
 
 def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Retrained:
     snapshot = _snapshot(workspace, asked, contract, who)
-    rows = _rows_as(contract, snapshot, rows_of(workspace, snapshot))
-    learned, tested = parts_of(len(rows.labels), share(contract.renew.newest))
-    run = Run(
-        snapshot=snapshot.id,
-        content=snapshot.content,
-        function=contract.renew.train,
-        code=hash_of_code(workspace.places.training),
-        seed=int(snapshot.content[:8], 16) if asked.seed is None else asked.seed,
-        order=ORDER,
-        rows=learned.stop,
-        tested=tested.stop - tested.start,
-        skipped={**snapshot.left_out, **rows.skipped},
-        repeated=repeated_rows(take(rows.inputs, learned), rows.labels[learned]),
-    )
+    rows = learned_rows(contract, snapshot, rows_of(workspace, snapshot))
     with tempfile.TemporaryDirectory(prefix="mainstay-training-") as folder:
         into = Path(folder)
-        parts = {"learned": learned, "tested": tested}
-        for name, part in parts.items():
-            examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
-            (into / name).write_bytes(encode_examples(examples))
-        task = Task(
-            contract=contract,
-            code=str(workspace.places.training),
-            learned=str(into / "learned"),
-            tested=str(into / "tested"),
-            run=run,
-            card=_card(workspace, contract, snapshot, who),
-            sign_with=str(workspace.places.signing_key),
-            into=folder,
-        )
-        made = _trained(task, into)
+        task = task_of(workspace, (contract, snapshot, rows), into, who, asked.seed)
+        run = task.run
+        file = into / "task.json"
+        file.write_bytes(msgspec.json.encode(task))
+        made = in_child("mainstay.renew.training.child", file, Made, contract)
         about: Any = {"model": asked.model, "snapshot": snapshot, "run": run}
         if asked.dry_run:
             return Retrained(**about, metrics=made.metrics)
@@ -169,16 +190,56 @@ def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -
     )
 
 
+def task_of(
+    workspace: Workspace,
+    given: tuple[Contract, Snapshot, LearnedRows],
+    into: Path,
+    who: str,
+    seed: int | None = None,
+) -> Task:
+    """What a child is to train, its rows written into a folder of its own; `InvalidUsage` where
+    they are too few."""
+    contract, snapshot, rows = given
+    learned, tested = parts_of(len(rows.labels), share(contract.renew.newest))
+    for name, part in (("learned", learned), ("tested", tested)):
+        examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
+        (into / name).write_bytes(encode_examples(examples))
+    (into / "weights").write_bytes(encode({WEIGHT: rows.weights[learned]}))
+    return Task(
+        contract=contract,
+        code=str(workspace.places.training),
+        learned=str(into / "learned"),
+        tested=str(into / "tested"),
+        weights=str(into / "weights"),
+        run=Run(
+            snapshot=snapshot.id,
+            content=snapshot.content,
+            function=contract.renew.train,
+            code=hash_of_code(workspace.places.training),
+            seed=int(snapshot.content[:8], 16) if seed is None else seed,
+            order=ORDER,
+            rows=learned.stop,
+            tested=tested.stop - tested.start,
+            skipped={**snapshot.left_out, **rows.skipped},
+            repeated=repeated_rows(take(rows.inputs, learned), rows.labels[learned]),
+        ),
+        card=_card(workspace, contract, snapshot, who),
+        sign_with=str(workspace.places.signing_key),
+        into=str(into),
+    )
+
+
 def _snapshot(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Snapshot:
     if asked.snapshot:
         return find_snapshot(workspace, asked.snapshot, asked.model)
     since_ns = asked.since_ns
     if since_ns is None:
         since_ns = workspace.clock.now_ns() - duration_ns(contract.renew.over)
-    return take_snapshot(workspace, define(workspace, asked.model, since_ns), actor=who)
+    definition = define(workspace, asked.model, since_ns, without=asked.without)
+    return take_snapshot(workspace, definition, actor=who)
 
 
-def _rows_as(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> _Rows:
+def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> LearnedRows:
     """The rows of a snapshot as the contract takes them today, and how many it does not."""
     kinds = columns_of(contract.inputs, contract.context)
     columns: Columns = {}
@@ -199,14 +260,21 @@ def _rows_as(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> _Rows
     numbers = isinstance(contract.output, NumberOutput)
     told: list[Any] = table.column("label").to_pylist()
     labels = np.array(told, dtype=np.float64 if numbers else object)[fitted.rows]
+    times_us = table.column("time_us").to_numpy()[fitted.rows]
+    weights = np.ones(snapshot.rows)
+    if WEIGHT in table.column_names:  # what was taken before there were any has none
+        weights = table.column(WEIGHT).to_numpy().astype(np.float64)
+    weights = weights[fitted.rows]
     known = np.ones(len(labels), dtype=np.bool_)
     if not numbers:
         answers = frozenset(answers_of(contract))
         known = np.array([label in answers for label in labels.tolist()], dtype=np.bool_)
     skipped = {UNFIT: snapshot.rows - len(labels), STRANGE: int((~known).sum())}
-    return _Rows(
+    return LearnedRows(
         inputs=take(fitted.columns, known),
         labels=labels[known],
+        times_us=times_us[known],
+        weights=weights[known],
         skipped={why: count for why, count in skipped.items() if count},
     )
 
@@ -228,7 +296,7 @@ def _card(workspace: Workspace, contract: Contract, snapshot: Snapshot, who: str
         window=(rfc3339(begin // 1000), rfc3339(end // 1000 + 1)),
         without=tuple(
             (rfc3339(first // 1000), rfc3339(last // 1000))
-            for first, last in snapshot.definition.without
+            for first, last in left_out_of(snapshot.definition)
         ),
         code_revision=revision,
         code_dirty=dirty,
@@ -236,11 +304,9 @@ def _card(workspace: Workspace, contract: Contract, snapshot: Snapshot, who: str
     )
 
 
-def _trained(task: Task, into: Path) -> Made:
-    """Let a child do the work, within the contract's limits."""
-    file = into / "task.json"
-    file.write_bytes(msgspec.json.encode(task))
-    renew = task.contract.renew
+def in_child(module: str, file: Path, answer: type[T], contract: Contract) -> T:
+    """Let a child do what a file says, within the contract's limits."""
+    renew = contract.renew
     seconds = duration_ns(renew.time) / 1e9
     within = TrialLimits(
         seconds=seconds + _BESIDE_SECONDS,
@@ -248,9 +314,7 @@ def _trained(task: Task, into: Path) -> Made:
         file_bytes=int(renew.disk_gb * _GIGABYTE),
     )
     try:
-        return ask_child(
-            "mainstay.renew.training.child", [str(file)], Made, within, what="the training"
-        )
+        return ask_child(module, [str(file)], answer, within, what="the training")
     except InvalidBundle as error:
         if error.rule == "trial time" or error.got == signal.Signals.SIGALRM.name:
             raise InvalidUsage(

@@ -6,6 +6,7 @@ feedback window passed while whoever speaks was heard. Labels heard after `known
 yet.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -111,6 +112,23 @@ class Labelled(msgspec.Struct, frozen=True):
     """Rows whose label is what silence means."""
     late: int = 0
     """Rows whose label was heard after the feedback window."""
+
+
+def joined(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """What stretches cover together: apart from each other, the earliest first."""
+    found: list[Stretch] = []
+    for begin, end in sorted(stretches):
+        if found and begin <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((begin, end))
+    return tuple(found)
+
+
+def left_out_of(definition: Definition) -> tuple[Stretch, ...]:
+    """The stretches in which nothing that was decided is learned from, one after the other."""
+    unhealthy = ((each.begin_ns, each.end_ns) for each in definition.unhealthy)
+    return joined((*definition.without, *unhealthy))
 
 
 def answers_of(contract: Contract) -> tuple[str, ...]:

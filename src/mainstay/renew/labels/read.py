@@ -141,10 +141,26 @@ def _eligible(definition: Definition) -> str:
     """How many decisions could have had a label, and how many of them are left out all the same."""
     return (
         f"SELECT CASE WHEN false THEN '' {_health(definition)} ELSE '' END AS why,"  # noqa: S608  # because names are quoted and the rest are numbers
-        " count(*) AS count FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm, status"
-        f" FROM decisions WHERE model = {_quoted(definition.model)}"
+        f" count(*) AS count FROM ({_candidates(definition)}) GROUP BY why"
+    )
+
+
+def decided(query: Query, definition: Definition) -> Any:
+    """How many decisions there are that could have a label, by the minute (in ns) they were made
+    in."""
+    return query(
+        f"SELECT decision_ns // 60000000000 * 60000000000 AS minute_ns, count(*) AS count FROM"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" ({_candidates(definition)}) WHERE CASE WHEN false THEN '' {_health(definition)}"
+        " ELSE '' END = '' GROUP BY minute_ns ORDER BY minute_ns"
+    )
+
+
+def _candidates(definition: Definition) -> str:
+    return (
+        "SELECT decision_ns, arm, status FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" status FROM decisions WHERE model = {_quoted(definition.model)}"
         f" AND {_between('id', definition)} AND arm <> 'shadow' AND status <> 'held')"
-        f" WHERE NOT {_within('decision_ns', definition.without)} GROUP BY why"
+        f" WHERE NOT {_within('decision_ns', definition.without)}"
     )
 
 

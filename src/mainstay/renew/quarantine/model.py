@@ -10,6 +10,7 @@ import msgspec
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
+from mainstay.renew.labels.model import joined
 
 
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +58,4 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
 
 def merged(quarantines: Iterable[Quarantine]) -> tuple[tuple[int, int], ...]:
     """The stretches that quarantines cover together: apart from each other, the earliest first."""
-    found: list[tuple[int, int]] = []
-    for begin, end in sorted((each.begin_ns, each.end_ns) for each in quarantines):
-        if found and begin <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((begin, end))
-    return tuple(found)
+    return joined((each.begin_ns, each.end_ns) for each in quarantines)

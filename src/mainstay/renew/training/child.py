@@ -24,18 +24,18 @@ from mainstay.bundle.assets import Examples, decode_examples
 from mainstay.bundle.child import answer_over, end_child
 from mainstay.bundle.convert import recognise
 from mainstay.bundle.pack import pack
+from mainstay.contract.columns import decode
 from mainstay.contract.model import Contract, NumberOutput
 from mainstay.contract.times import duration_ns
 from mainstay.renew.training.data import Packing, TrainingData, in_form
-from mainstay.renew.training.model import TRAINING, Made, Task
+from mainstay.renew.training.model import TRAINING, WEIGHT, Made, Task
 
 _WORDS_MAX: Final = 600
 _SEED_MAX: Final = 2**32
 
 
-def run(file: Path) -> Made:
+def run(task: Task) -> Made:
     """What the child does, in this process."""
-    task = msgspec.json.decode(file.read_bytes(), type=Task)
     learned, tested = (_examples(path) for path in (task.learned, task.tested))
     scratch = Path(task.into) / "scratch"
     scratch.mkdir()
@@ -48,6 +48,7 @@ def run(file: Path) -> Made:
         seed=seed,
         folder=scratch,
         snapshot=task.run.snapshot,
+        weights=decode(Path(task.weights).read_bytes())[WEIGHT] if task.weights else None,
     )
     returned = _called(task, function_of(task), data)
     if returned is None:
@@ -75,6 +76,11 @@ def run(file: Path) -> Made:
     )
     manifest = packed.manifest
     return Made(file=str(packed.file), metrics=manifest.card.metrics, format=manifest.runs.format)
+
+
+def read(file: Path) -> Task:
+    """What the child is to do."""
+    return msgspec.json.decode(file.read_bytes(), type=Task)
 
 
 def _examples(file: str) -> Examples:
@@ -147,4 +153,4 @@ def _failed(error: Exception, what: str, code: Path) -> MainstayError:
 
 
 if __name__ == "__main__":
-    end_child(answer_over(sys.argv[1:], lambda own: run(Path(own[0]))))
+    end_child(answer_over(sys.argv[1:], lambda own: run(read(Path(own[0])))))

@@ -41,12 +41,22 @@ class TrainingData:
     model will be measured on it."""
 
     def __init__(
-        self, inputs: Columns, labels: Column, *, seed: int, folder: Path, snapshot: str
+        self,
+        inputs: Columns,
+        labels: Column,
+        *,
+        seed: int,
+        folder: Path,
+        snapshot: str,
+        weights: Column | None = None,
     ) -> None:
         self.inputs = inputs
         """Input and context columns by name, as they were logged when the decision was made."""
         self.labels = labels
         """What turned out: the name of the class or item, or the number."""
+        self.weights: Column = np.ones(len(labels)) if weights is None else weights
+        """How much each row counts: by how far its caller is trusted (`labels.trust`), and how
+        probable its version was (`labels.weigh`). For `sample_weight`."""
         self.seed = seed
         """For every draw; `random` and NumPy's own generator are seeded with it already."""
         self.folder = folder

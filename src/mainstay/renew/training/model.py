@@ -18,6 +18,8 @@ ROWS_MIN: Final = 50
 _TESTED_MIN: Final = 10
 TRAINING: Final = "training"
 """The parameter on a card that says how a version was trained."""
+WEIGHT: Final = "weight"
+"""The column of a snapshot that says how much each row counts."""
 _CODE_MAX_FILES: Final = 10_000
 
 
@@ -31,6 +33,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The file of the rows to learn from."""
     tested: str
     """The file of the rows that become the confidence set."""
+    weights: str = ""
+    """The file of how much each row to learn from counts; all count the same without one."""
     run: "Run"
     card: Card
     sign_with: str
