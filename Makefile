@@ -71,7 +71,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --no-config --universal --pytho
   --only-binary :all: --generate-hashes --no-emit-index-url --no-header
 lock: .venv-lock/.made  ## Write the lock files anew (LOCK=--upgrade takes the newest versions)
 	$(COMPILE) $(LOCK) --group lock --output-file requirements/lock.txt
-	$(COMPILE) $(LOCK) pyproject.toml --extra pack --extra postgres --extra alerts --extra dev \
+	$(COMPILE) $(LOCK) pyproject.toml --extra pack --extra postgres --extra alerts --extra otel --extra dev \
 	  --group build --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra pack --group build \
 	  --constraint requirements/dev.txt --output-file requirements/demo.txt

@@ -10,6 +10,7 @@ once, in threads that no model run shares.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import Any, Protocol
 
 from mainstay.base.clock import Clock
@@ -108,8 +109,11 @@ class Gatherer:
         failed = trouble = ""
         loop = asyncio.get_running_loop()
         try:
+            fetch = self._sources[source].fetch
+            # A thread knows nothing of this request unless it is told.
+            context = copy_context()
             fetching = loop.run_in_executor(
-                self._executor, _fetch, self._sources[source].fetch, keys
+                self._executor, lambda: context.run(_fetch, fetch, keys)
             )
             known = await asyncio.wait_for(fetching, duration_ns(lookup.timeout) / 1e9)
         except TimeoutError:

@@ -16,6 +16,7 @@ from mainstay.contract.model import Contract
 from mainstay.contract.repair import Change
 from mainstay.judge.holding import Holding
 from mainstay.judge.present import Presented, Shown, woven
+from mainstay.serve.tracing import Trace
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +35,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """Values that were put right, and what was sent."""
     shadows: tuple[str, ...] = ()
     """Per row: the decision that a shadow repeats."""
+    trace: Trace | None = None
+    """Where somebody wants to know the way of its request."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ import msgspec
 from mainstay.base.errors import InvalidContract, ModelFailed
 from mainstay.contract.model import FunctionSource, HttpSource, Source, SqlSource
 from mainstay.serve.gather import LookupSource
+from mainstay.serve.tracing import OUTGOING
 
 _ANSWER_MAX_BYTES = 1024 * 1024
 _PATIENCE_SECONDS = 10.0
@@ -44,7 +45,11 @@ class HttpLookup:
     def _one(self, key: Any) -> dict[str, Any] | None:
         url = self._template.replace("{key}", quote(str(key), safe=""))
         try:
-            answer = self._pool.request("GET", url, preload_content=False, redirect=False)
+            parent = OUTGOING.get()
+            headers = {"traceparent": parent} if parent else None
+            answer = self._pool.request(
+                "GET", url, headers=headers, preload_content=False, redirect=False
+            )
             body = answer.read(_ANSWER_MAX_BYTES + 1)
             answer.drain_conn()
             answer.release_conn()

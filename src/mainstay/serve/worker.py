@@ -32,20 +32,23 @@ from mainstay.serve.follow import Follower, Loader
 from mainstay.serve.held.memory import MemoryDesk
 from mainstay.serve.held.port import Desk
 from mainstay.serve.http.app import App, FindDecision
-from mainstay.serve.http.labelling import AskForLabels, LabelDoor, nobody_asks
 from mainstay.serve.http.connection import Connections
+from mainstay.serve.http.labelling import AskForLabels, LabelDoor, nobody_asks
 from mainstay.serve.machine import machine_use
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.mixture import Missed
 from mainstay.serve.model import Run
 from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.routes.model import Route
+from mainstay.serve.tracing import Tracing
 from mainstay.serve.validity import FindingEvents, Rounds
 from mainstay.tally.port import Tally
 
 DRAIN_MAX_SECONDS = 20.0
 ACCEPT_WITHIN_SECONDS = 2.0
 """A worker that could not follow any orders by then accepts connections, to say so."""
+TRACES_MAX_SECONDS = 5.0
+"""How long a collector may take for the last traces."""
 IDLE_GRACE_SECONDS = 1.0
 """How long an idle open connection may still send a request after draining began."""
 
@@ -75,6 +78,8 @@ class WorkerParts:
     tally: Tally
     desk: Desk = field(default_factory=MemoryDesk)
     """Where answers wait for a person."""
+    tracing: Tracing | None = None
+    """Where somebody wants to know the way of requests."""
     ask_for_labels: AskForLabels = nobody_asks
     """What somebody who labels is told."""
 
@@ -127,10 +132,15 @@ class Worker:
             Chooser(self._choices, parts.spool.append, parts.ids, parts.clock),
         )
         self._app.also(LabelDoor(parts.ask_for_labels).handlers)
+        self._app.tracing = parts.tracing
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 
     def _observe(self, route: Route, run: Run) -> None:
         self._parts.metrics.ran(route.model, route.number, run.rows, run.steps_ns, run.processor_ns)
+        if self._app.tracing is not None:
+            for call in run.calls:
+                if call.trace is not None:
+                    call.trace.ran(route, run)
         if run.counts or run.levels:
             self._counted(route, run.counts, run.levels)
 
@@ -206,6 +216,11 @@ class Worker:
         self._follower.report()
         self._parts.spool.close()
         self._parts.tally.close()
+        if self._parts.tracing is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    asyncio.to_thread(self._parts.tracing.close), TRACES_MAX_SECONDS
+                )
 
     async def _drain(self, server: asyncio.Server, connections: Connections) -> None:
         """No longer ready, no new connections; wait for what is in flight."""

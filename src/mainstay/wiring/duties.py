@@ -17,6 +17,7 @@ from mainstay.serve.held.settle import due, forget
 from mainstay.serve.keeper import Duty
 from mainstay.wiring.folders import Places
 from mainstay.wiring.orders import OrderWriter
+from mainstay.wiring.telemetry import telemetry_of
 
 if TYPE_CHECKING:
     from mainstay.bundle.model import Version
@@ -94,6 +95,10 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
         Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
     ]
+    telemetry = telemetry_of(writer.places.settings.telemetry)
+    if telemetry.metrics:
+        send = _sending(writer, telemetry.metrics)
+        duties.append(Duty("send metrics", telemetry.every_seconds, send, gently=True))
     if writer.places.settings.inbox:
         look = _inbox(late, say)
         duties.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, look, gently=True))
@@ -191,6 +196,20 @@ def _labelling(writer: OrderWriter, late: Open) -> Callable[[], None]:
         looks[0]()
 
     return look
+
+
+def _sending(writer: OrderWriter, endpoint: str) -> Callable[[], None]:
+    """Tell a collector what was counted."""
+    sends: list[Callable[[], None]] = []
+
+    def send() -> None:
+        if not sends:
+            from mainstay.wiring.sending import MetricSender
+
+            sends.append(MetricSender(writer.places, writer.clock, endpoint).send)
+        sends[0]()
+
+    return send
 
 
 def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:

@@ -26,6 +26,7 @@ from mainstay.serve.supervise import (
     url_of,
 )
 from mainstay.wiring.folders import Places
+from mainstay.wiring.telemetry import telemetry_of, trouble
 
 Say = Callable[[str], None]
 
@@ -63,6 +64,10 @@ def refuse_open_door(host: str) -> InvalidUsage:
 
 def serve(places: Places, how: Serving, has_keys: Callable[[], bool], say: Say) -> int:
     """Serve a workspace until a signal ends it."""
+    telemetry_of(places.settings.telemetry)
+    why = trouble(places.settings.telemetry)
+    if why:
+        say(why)
     local = is_loopback(how.host)
     if not local and not has_keys():
         raise refuse_open_door(how.host)

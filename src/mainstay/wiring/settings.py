@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     inbox: bool = True
     environment: str = "production"
+    telemetry: str = ""
     alerts: Alerting = Alerting()
 
 
@@ -67,6 +68,10 @@ inbox = true
 # What this workspace is for: production, test, … A caller's key is made for one environment and is
 # refused by every other; a process with another MAINSTAY_ENVIRONMENT deploys nothing here.
 environment = "production"
+
+# A collector of OpenTelemetry that is sent traces and metrics, such as "http://localhost:4318" (extra
+# `otel`). When it is empty, the variables OTEL_EXPORTER_OTLP_… say where, or nothing is sent.
+telemetry = ""
 
 # Who is told of what is found. Without a channel, alerts are kept: `mainstay alerts list`.
 # This part, if there is one, stands at the end of the file.
@@ -143,6 +148,9 @@ def _check(path: Path, text: str, name: str, value: Any) -> None:
     elif name == "environment":
         if not isinstance(value, str) or not is_environment(value):
             wanted = ENVIRONMENT_EXPECTED
+    elif name == "telemetry":
+        if not isinstance(value, str) or not re.match(r"(https?://[^/\s]|$)", value):
+            wanted = "the address of a collector, such as http://localhost:4318"
     elif not isinstance(value, str) or not value.strip():
         wanted = "text in quotes, not empty"
     if wanted:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mainstay.base.clock import SystemClock
+from mainstay.base.clock import Clock, SystemClock
 from mainstay.base.errors import MainstayError
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.load import LoadedVersion, load, warm
@@ -27,9 +27,11 @@ from mainstay.serve.keeper import words_of
 from mainstay.serve.lifeline import hold_lifeline
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.sources import open_source
+from mainstay.serve.tracing import Tracing
 from mainstay.serve.worker import WorkerParts, WorkerSettings, run_worker
 from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.folders import Places, open_places
+from mainstay.wiring.telemetry import telemetry_of
 
 
 class BundleLoader:
@@ -110,7 +112,18 @@ def _parts(places: Places, slot: int) -> WorkerParts:
         ask_for_labels=asker.label,
         tally=SqliteTally(places.tally, clock),
         desk=FolderDesk(places.held),
+        tracing=_tracing(places, slot, clock),
     )
+
+
+def _tracing(places: Places, slot: int, clock: Clock) -> Tracing | None:
+    """What is told of requests; where nobody wants to know, nothing is imported for it."""
+    wanted = telemetry_of(places.settings.telemetry)
+    if not wanted.traces:
+        return None
+    from mainstay.wiring.sending import tracing_to
+
+    return tracing_to(wanted.traces, places, slot, clock)
 
 
 def _last_snapshot(run: Path, slot: int) -> bytes | None:

@@ -43,6 +43,7 @@ from mainstay.serve.http.wire.oip import server_metadata
 from mainstay.serve.join import Told
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.model import Answer, Call
+from mainstay.serve.tracing import OUTGOING, Tracing
 
 Write = Callable[[Answer], Reply]
 
@@ -75,6 +76,7 @@ OPEN_TO_ALL = frozenset({"live", "ready", "server", "version", "index"})
 """What anybody may ask, with or without a key: nothing of a model is in the answer."""
 LABELLING = frozenset({"label-next", "label", "label-skip"})
 """What keys for labelling are for."""
+UNTRACED = OPEN_TO_ALL | {"metrics"}
 LOG = logging.getLogger("mainstay.serve")
 
 
@@ -101,6 +103,7 @@ class App:
         self._doors = DoorTable()
         self._targets: dict[tuple[str, str], Target] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.tracing: Tracing | None = None
         self._defects: set[tuple[str, int]] = set()
         held = HeldDoor(engine, find_decision)
         feedback = Feedback(engine, find_decision, record_outcome, clock)
@@ -142,6 +145,20 @@ class App:
 
     def begin(self, method: str, path: str, query: bytes, heads: Heads) -> Request | Reply:
         """What a head asks for; a reply where the head alone settles it."""
+        begun = self._begin(method, path, query, heads)
+        if self.tracing is None:
+            return begun
+        if isinstance(begun, Request):
+            kind, model = begun.target.kind, begun.target.model
+            if kind in UNTRACED:
+                return begun
+            trace = self.tracing.begin(kind, model, heads.parents, begun.began_ns)
+            return msgspec.structs.replace(begun, trace=trace)
+        now_ns = self._clock.elapsed_ns()
+        self.tracing.begin("refused", "", heads.parents, now_ns).replied(begun[0])
+        return begun
+
+    def _begin(self, method: str, path: str, query: bytes, heads: Heads) -> Request | Reply:
         began = self._clock.elapsed_ns()
         kind = ""
         try:
@@ -205,6 +222,8 @@ class App:
             try:
                 if isinstance(told, Answer):
                     reply = asked.write(told)
+                    if request.trace is not None:
+                        request.trace.decided(told.ids[0], told.statuses[0])
                 else:
                     self._engine.note_failure(asked.serving, asked.call.rows, told)
                     reply = self._failed(request, told)
@@ -215,6 +234,11 @@ class App:
         (asked.serving.mixture or asked.serving.joiner).submit(asked.call, tell)
 
     def _reply(self, request: Request, reply: Reply, respond: Respond) -> None:
+        trace = request.trace
+        if trace is not None:
+            status, content, headers = reply
+            reply = status, content, [*headers, (b"traceresponse", trace.traceparent.encode())]
+            trace.replied(status)
         respond(reply)
         target = request.target
         self._metrics.answered(
@@ -309,8 +333,13 @@ class App:
     async def _gather_first(
         self, request: Request, parsed: Parsed, inputs: Columns, write: Write
     ) -> Outcome:
-        serving = _serving(request)
+        serving, trace = _serving(request), request.trace
+        began_ns = self._clock.elapsed_ns()
+        if trace is not None:
+            OUTGOING.set(trace.traceparent)  # of this task alone
         context, notes = await self._gather(serving, parsed, inputs)
+        if trace is not None:
+            trace.step("gather", began_ns, self._clock.elapsed_ns())
         return Asked(serving, _call_of(request, parsed, inputs, context, notes), write)
 
     async def _gather(
@@ -457,4 +486,5 @@ def _call_of(
         request.began_ns,
         notes,
         parsed.repaired,
+        trace=request.trace,
     )

@@ -9,6 +9,7 @@ from mainstay.access.model import Caller, KeyRing
 from mainstay.base.errors import NotFound, WrongMethod
 from mainstay.base.limits import NAME_MAX_CHARACTERS
 from mainstay.serve.engine import Serving
+from mainstay.serve.tracing import Trace
 
 Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
 """Status, body and the headers beside the length."""
@@ -137,6 +138,8 @@ class Heads:
     content_length: int = 0
     json_length: int | None = None
     expects_continue: bool = False
+    parents: tuple[str, str] = ("", "")
+    """The caller's trace: `traceparent` and `tracestate`."""
     known: tuple[KeyRing, Caller] | None = None
     """Whom the key belongs to, as a ring of keys said before."""
 
@@ -154,6 +157,10 @@ def read_heads(heads: Heads, headers: list[tuple[bytes, bytes]]) -> None:
                 heads.key = secret.strip() if scheme.lower() == "bearer" else ""
             case b"inference-header-content-length":
                 heads.json_length = int(value) if value.isdigit() and len(value) < 16 else -1
+            case b"traceparent":
+                heads.parents = (value.decode("latin-1"), heads.parents[1])
+            case b"tracestate":
+                heads.parents = (heads.parents[0], value.decode("latin-1"))
             case b"expect":
                 heads.expects_continue = value.lower() == b"100-continue"
             case _:
@@ -180,3 +187,5 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     began_ns: int
     without_body: bool = False
     """Asked with HEAD: the answer is its head alone."""
+    trace: Trace | None = None
+    """Where somebody wants to know its way."""
