@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,13 @@ def streams(*, short: bool) -> list[Stream]:
             insects.column("label").to_numpy(), 150, 7, 30,
         ),
     ]  # fmt: skip
-    return [
-        Stream(s.name, s.rows[: 20 * s.period], s.labels[: 20 * s.period], s.period, s.week, s.month)
-        if short else s
-        for s in found
-    ]  # fmt: skip
+    return [shortened(each) for each in found] if short else found
+
+
+def shortened(stream: Stream) -> Stream:
+    """Its first twenty periods."""
+    rows = slice(0, 20 * stream.period)
+    return replace(stream, rows=stream.rows[rows], labels=stream.labels[rows])
 
 
 def matrix(table: Any, names: list[str]) -> np.ndarray:

@@ -62,6 +62,8 @@ def test_a_contract_loads():
         ("min: 0,", "min: 1e999,", "c.yaml:3: inputs.amount.min: must be a finite number"),
         ("min: 0,", "min: '0',", "c.yaml:3: inputs.amount.min: must be a number, got the text '0'"),
         ("[DE, FR, NO]", "[DE, FR, 1]", "c.yaml:4: inputs.country.values[2]: must be text, got the number 1; put it in quotes"),
+        ("min: 0,", f"min: 0, source: {'x' * 1001},", "c.yaml:3: inputs.amount.source: is longer than 1000 characters"),
+        ("min: 0,", "min: 0, from_model: other, source: a table,", "c.yaml:3: inputs.amount.source: is known already: the model other; leave it out"),
         ("[DE, FR, NO]", "[]", "c.yaml:4: inputs.country.values: needs at least 1, has 0"),
         ("[DE, FR, NO]", "[DE, DE]", "c.yaml:4: inputs.country.values[1]: 'DE' is listed already"),
         ("[DE, FR, NO]", "DE", "c.yaml:4: inputs.country.values: must be a list"),

@@ -119,7 +119,9 @@ def test_a_sudden_change_is_waited_for_by_what_is_owed_alone() -> None:
     prices = Prices(of_error=1.0, of_training=60.0)
     done = run(Owed(), losses, prices)
     assert len(done.trained_after) == 3
-    assert all(0 < after - jump <= 3 for after, jump in zip(done.trained_after[1:], jumps, strict=True))
+    assert all(
+        0 < after - jump <= 3 for after, jump in zip(done.trained_after[1:], jumps, strict=True)
+    )
     for way in (Never(), Every(1), Every(4), Every(12)):
         assert done.cost < run(way, losses, prices).cost
     assert done.cost < 1.2 * best(losses, prices).cost

@@ -9,13 +9,15 @@ import pytest
 from mainstay.base.clock import ManualClock, SystemClock
 from mainstay.base.ids import DecisionId, DecisionIds
 from mainstay.contract.columns import MATRIX, encode
+from mainstay.contract.load import load_contract
 from mainstay.journal.model import DecisionBatch, Event
 from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.serve.pipeline import layout_of
+from mainstay.watch.gather.memory import MemorySummaryStore
 from mainstay.watch.gather.model import STRETCH_MS
 from mainstay.watch.monitors.columns import GRACE_MS
 from mainstay.wiring.packing import pack
-from mainstay.wiring.watching import Watching
+from mainstay.wiring.watching import BundleVersions, Watching
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.servers.mainstay import CONTRACT, MODEL, mainstay, onnx_model
 
@@ -191,3 +193,37 @@ def test_what_is_expected_is_shown_by_the_command(tmp_path: Path):
     assert "? share of 2xx >= 99.99 %: 100.00% of " in shown
     assert "✗ requests >= 1000000 per 1h: " in shown
     assert "in the last hour" in shown
+
+
+def test_where_a_column_comes_from(tmp_path: Path):
+    """M27: what the contract says, the model that feeds it, or the look-up; and what hangs on one."""
+    written = """\
+model: loans
+inputs:
+  amount: {type: number, source: the table payments}
+  risk: {type: number, from_model: fraud}
+  plain: {type: text}
+context:
+  account: {lookup: accounts, key: plain, fields: {age: {type: number}, name: {type: text}},
+    otherwise: {age: 0, name: ""}}
+lookups: {accounts: {function: accounts}}
+output: {type: number}
+"""
+    contract = tmp_path / "loans.yaml"
+    contract.write_text(written)
+    versions = BundleVersions(SimpleNamespace(), MemorySummaryStore())
+    versions._contracts["f"] = load_contract(contract)
+    said = {
+        name: versions.source("f", name)
+        for name in ("input_amount", "input_risk", "input_plain", "format_input_plain",
+                     "context_account.age", "format_context_account.name", "source_accounts")
+    }  # fmt: skip
+    assert said == {
+        "input_amount": "the table payments",
+        "input_risk": "the model fraud",
+        "input_plain": "",
+        "format_input_plain": "",
+        "context_account.age": "the lookup accounts",
+        "format_context_account.name": "the lookup accounts",
+        "source_accounts": "outside, and account.age, account.name with it",
+    }

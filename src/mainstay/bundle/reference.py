@@ -22,6 +22,7 @@ from mainstay.bundle.model import Manifest
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.model import Boolean, Contract, Label, NumberOutput, Probability, Ranking
 from mainstay.summaries.labels import columns_of, in_slice, rulers_of, slice_name
+from mainstay.summaries.origins import usual_answers, usual_forms
 from mainstay.summaries.probes import probes
 from mainstay.summaries.rankings import shown, unit_of
 from mainstay.summaries.reference import Known, Reference, decode_reference, reference_of
@@ -65,6 +66,8 @@ def packed_reference(
         more |= shown(contract, outputs, None if units is None else units.tolist())
     own = {f"input_{name}": asked[name].tolist() for name in contract.inputs if name in asked}
     more |= probes(contract, own, outputs, found.columns)
+    texts = {name: column.tolist() for name, column in columns.items() if column.dtype == object}
+    more |= usual_answers(contract) | usual_forms(contract, texts)
     return msgspec.structs.replace(found, columns=found.columns | more)
 
 

@@ -25,6 +25,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A value may be missing: absent, null, or NaN where the wire format can say it."""
     about: str = ""
     """One line for people: meaning and unit."""
+    source: str = ""
+    """Where the value comes from: a table, a column of it, an API. What is found about the value
+    names it."""
     from_model: str = ""
     """The model whose answer this is; a category, a number or a vector can be one. Deploying that
     model looks whether its answers still fit here."""

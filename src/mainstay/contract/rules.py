@@ -235,10 +235,18 @@ def _names_faults(draft: Draft) -> Iterator[Fault]:
             yield Fault(("context", name), "an input has this name too; choose another")
 
 
+def _described_faults(kind: Input, at: Setting) -> Iterator[Fault]:
+    for name, text in (("about", kind.about), ("source", kind.source)):
+        if len(text) > WORDS_MAX_CHARACTERS:
+            yield Fault((*at, name), f"is longer than {WORDS_MAX_CHARACTERS} characters")
+    if kind.source and kind.from_model:
+        words = f"is known already: the model {kind.from_model[:60]}; leave it out"
+        yield Fault((*at, "source"), words)
+
+
 def kind_faults(kind: Input, at: Setting) -> Iterator[Fault]:
     """What makes no sense in one kind of value."""
-    if len(kind.about) > WORDS_MAX_CHARACTERS:
-        yield Fault((*at, "about"), f"is longer than {WORDS_MAX_CHARACTERS} characters")
+    yield from _described_faults(kind, at)
     if kind.from_model:
         for fault in model_name_faults(kind.from_model):
             yield Fault((*at, "from_model"), fault.words)

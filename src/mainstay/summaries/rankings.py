@@ -63,7 +63,7 @@ def shown(contract: Contract, scores: Floats, units: Sequence[Any] | None) -> di
     is named)."""
     output = contract.output
     assert isinstance(output, Ranking), "only rankings make lists"
-    sound: npt.NDArray[np.bool_] = np.isfinite(scores).all(axis=1)
+    sound = np.asarray(np.isfinite(scores).all(axis=1), dtype=np.bool_)
     best = places_of(scores[sound])[:, : shown_length(output)]
     pa = arrow()
     codes = pa.array(best.ravel(), pa.int32())

@@ -9,9 +9,10 @@ from msgspec import structs
 from mainstay.base.errors import MainstayError
 from mainstay.base.ids import DecisionId
 from mainstay.bundle.reference import read_reference
-from mainstay.contract.model import Contract, FromLookup
+from mainstay.contract.model import Contract, FromLookup, columns_of
 from mainstay.journal.model import Event
 from mainstay.renew.health.look import look_at_sources
+from mainstay.summaries.origins import FORMAT, SOURCE
 from mainstay.summaries.reference import Reference
 from mainstay.watch.callers.gather import Callers
 from mainstay.watch.gather.gatherer import Beside, Gatherer
@@ -23,6 +24,7 @@ from mainstay.watch.monitors.port import MonitorStore
 from mainstay.watch.monitors.sql import SqlMonitorStore
 from mainstay.watch.overview import Overview, overview
 from mainstay.watch.recommend.lists import Lists
+from mainstay.watch.sources import Sources
 from mainstay.watch.watcher import Watched, Watcher
 from mainstay.wiring.workspace import Workspace
 
@@ -76,11 +78,26 @@ class BundleVersions:
         contract = self.contract(fingerprint)
         if contract is None:
             return ""
-        if column.startswith("input_"):
-            kind = contract.inputs.get(column.removeprefix("input_"))
-            return f"the model {kind.from_model}" if kind is not None and kind.from_model else ""
-        source = contract.context.get(column.removeprefix("context_").split(".")[0])
+        name = column.removeprefix(FORMAT)
+        if name.startswith(SOURCE):
+            return _fed_by(contract, name.removeprefix(SOURCE))
+        kinds = columns_of(contract.inputs, contract.context)
+        kind = kinds.get(name.removeprefix("input_").removeprefix("context_"))
+        if kind is not None and (kind.source or kind.from_model):
+            return kind.source or f"the model {kind.from_model}"
+        source = contract.context.get(name.removeprefix("context_").split(".")[0])
         return f"the lookup {source.lookup}" if isinstance(source, FromLookup) else ""
+
+
+def _fed_by(contract: Contract, lookup: str) -> str:
+    """What hangs on a look-up."""
+    fields = [
+        f"{name}.{field}"
+        for name, context in contract.context.items()
+        if isinstance(context, FromLookup) and context.lookup == lookup
+        for field in context.fields
+    ]
+    return f"outside, and {', '.join(fields[:5])} with it"
 
 
 class Watching:
@@ -106,7 +123,7 @@ class Watching:
 
     @property
     def _besides(self) -> Sequence[Beside]:
-        return Lists(self.versions), Callers(self.versions)
+        return Lists(self.versions), Callers(self.versions), Sources(self.versions)
 
     @cached_property
     def _watcher(self) -> Watcher:

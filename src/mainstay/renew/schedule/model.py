@@ -48,11 +48,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What wrong answers cost."""
     trainings: float
     """What the trainings cost."""
-
-    @property
-    def cost(self) -> float:
-        """Both together."""
-        return self.errors + self.trainings
+    cost: float
+    """Both together."""
 
 
 def loss_by_age(losses: Losses) -> Floats:

@@ -1,9 +1,9 @@
 """Ways of retraining, what each would have cost over a history, and the best there could have been.
 
 A way is asked at the end of each period, knows what happened until then and nothing else, and says
-whether to train. `Owed` is the one that needs no calendar: it trains when the errors beyond those of
-the model at its best have come to cost as much as a training, so it waits where nothing changes and
-hurries where much does.
+whether to train. `Owed` is the one that needs no calendar: it trains when the errors beyond those
+of the model at its best have come to cost as much as a training, so it waits where nothing changes
+and hurries where much does.
 """
 
 from collections.abc import Callable, Sequence
@@ -108,9 +108,7 @@ def run(policy: Policy, losses: Losses, prices: Prices) -> Run:
     return _walk(lambda served, _: policy.due(served, prices), losses, prices, 0)
 
 
-def _walk(
-    due: Callable[[Served, int], bool], losses: Losses, prices: Prices, begin: int
-) -> Run:
+def _walk(due: Callable[[Served, int], bool], losses: Losses, prices: Prices, begin: int) -> Run:
     """Each period is served by the newest model trained before; `due` is asked at its end. The
     first model is that of period `begin`."""
     model, since, trained = begin, 0, [begin]
@@ -125,8 +123,7 @@ def _walk(
         if period < losses.periods - 1 and due(served, period):
             model, since = period, 0
             trained.append(period)
-    paid = prices.of_training * (len(trained) - 1)
-    return Run(trained_after=tuple(trained), errors=errors, trainings=paid)
+    return _done(trained, errors, prices)
 
 
 def best(losses: Losses, prices: Prices) -> Run:
@@ -150,11 +147,18 @@ def best(losses: Losses, prices: Prices) -> Run:
     while at:
         trained.append(at)
         at = int(came_from[at])
-    paid = prices.of_training * len(trained)
+    trained.append(0)
+    trainings = prices.of_training * (len(trained) - 1)
+    return _done(trained[::-1], float(cost[periods - 1]) - trainings, prices)
+
+
+def _done(trained: Sequence[int], errors: float, prices: Prices) -> Run:
+    trainings = prices.of_training * (len(trained) - 1)
     return Run(
-        trained_after=(0, *reversed(trained)),
-        errors=float(cost[periods - 1]) - paid,
-        trainings=paid,
+        trained_after=tuple(trained),
+        errors=errors,
+        trainings=trainings,
+        cost=errors + trainings,
     )
 
 

@@ -6,6 +6,7 @@ at the end of each period the way that was cheapest over the periods before, see
 advance, beside every single way and beside the best there could have been.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -68,7 +69,7 @@ def advise(losses: Losses, prices: Prices, also: tuple[Policy, ...] = ()) -> Adv
         followed=_tried("as advised", follow(ways, losses, prices, middle, RECENT), least),
         tried=tried,
         best=least,
-        by_age=[None if age != age else float(age) for age in loss_by_age(losses)],
+        by_age=[None if math.isnan(age) else age for age in loss_by_age(losses).tolist()],
         periods=newer.periods - 1,
     )
 

@@ -14,7 +14,9 @@ from mainstay.watch.monitors.tolerance import TUNED_MAX
 _MARGIN: Final = 1.2
 _PLAIN_QUESTIONS: Final = frozenset({"place", "spread", "missing"})
 _SHARE: Final = "share of "
-_COLUMNS: Final = ("input_", "context_", "feature_", "output_", "judged_")
+_COLUMNS: Final = (
+    "input_", "context_", "feature_", "output_", "judged_", "format_", "source_",
+)  # fmt: skip
 
 
 def find(book: Book, number: str) -> Alert:

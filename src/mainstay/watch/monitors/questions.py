@@ -22,6 +22,8 @@ from mainstay.watch.monitors.detector import Question
 LEAST_SHIFT: Final = 0.05
 """How far the mean place may move, as a share of all places: a shift of half the rows by a tenth
 of the others. A share may change by as much."""
+UNKNOWN: Final = "share of unknown"
+"""Of all that the reference did not know."""
 CATEGORIES_ASKED_MAX: Final = 20
 _SURE: Final = 3.0
 """Standard errors of the reference that a tolerance is at least made of."""
@@ -50,7 +52,9 @@ def questions_of(known: Known) -> Sequence[Asked]:
             :CATEGORIES_ASKED_MAX
         ]:
             found.append(of_share(f"share of {name}", count, total))
-        found.append(of_share("share of unknown", categories.others_rows, total))
+        # What was there once is how much more there is that was not (Good and Turing).
+        once = sum(count == 1 for count in categories.named)
+        found.append(of_share(UNKNOWN, categories.others_rows + once, total))
     return found
 
 
@@ -88,7 +92,7 @@ def counts_for(asked: Asked, summary: Summary, names: Sequence[str]) -> Counts:
     if categories is None:
         return np.zeros(2)
     total = sum(categories.named) + categories.others_rows
-    if asked.what == "share of unknown":
+    if asked.what == UNKNOWN:
         count = categories.others_rows
     else:
         count = categories.named[names.index(asked.what.removeprefix("share of "))]

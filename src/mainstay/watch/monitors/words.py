@@ -1,17 +1,21 @@
 """What a monitor found, in a sentence that says what, since when, how much, and what it may be."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from mainstay.contract.finding import Finding
 from mainstay.summaries.reference import Known
-from mainstay.summaries.summary import Summary
+from mainstay.summaries.summary import Categories, Summary
 from mainstay.watch.monitors.detector import Evidence
 from mainstay.watch.monitors.model import Subject
-from mainstay.watch.monitors.questions import Asked
+from mainstay.watch.monitors.questions import UNKNOWN, Asked
 from mainstay.watch.units import unit_change
 
 _PREFIXES: Final = {
+    "format_input_": "form of input",
+    "format_context_": "form of context",
+    "source_": "lookup",
     "input_": "input",
     "context_": "context",
     "feature_": "feature",
@@ -19,6 +23,8 @@ _PREFIXES: Final = {
     "judged_": "measured",
 }
 _NAMED_MAX: Final = 60
+_NAMES_SHOWN: Final = 3
+_NAME_SHOWN: Final = 30
 
 
 def named(column: str) -> str:
@@ -53,6 +59,8 @@ def moved(
     else:
         name = "missing values" if asked.what == "missing" else asked.what[:_NAMED_MAX]
         said = f"{name}: {found.mean:.1%}, where {question.mean:.1%} is usual"
+        if asked.what == UNKNOWN and current.categories is not None:
+            said += _such_as(current.categories, known.ruler.names)
     words = f"{what}{where}: {said}, since {since(found.since_ms)}"
     before, after = known.summary.numbers, current.numbers
     if before is not None and after is not None and asked.what in {"place", "spread"}:
@@ -70,6 +78,18 @@ def moved(
         samples=found.rows,
         slice=subject.slice,
     )
+
+
+def _such_as(current: Categories, names: Sequence[str]) -> str:
+    """The commonest of what was unknown, and what it may be."""
+    common = sorted(current.others.items(), key=lambda pair: (-pair[1], pair[0]))[:_NAMES_SHOWN]
+    if not common:
+        return ""
+    quoted = ", ".join(f"“{name[:_NAME_SHOWN]}”" for name, _ in common)
+    plain = {" ".join(name.split()).casefold() for name in names}
+    same = [" ".join(name.split()).casefold() in plain for name, _ in common]
+    hint = ", as if only letters' case or spaces had changed" if all(same) else ""
+    return f", such as {quoted}{hint}"
 
 
 def plain_fact(

@@ -101,7 +101,7 @@ def counts_of(summary: Summary | None, items: int) -> Floats:
 def overlap_of(counts: Floats, length: int) -> tuple[float, float] | None:
     """The mean share that two of the lists have in common, and how many pairs apart from each
     other there are; nothing for fewer than two lists."""
-    lists = counts.sum() / length
+    lists = float(counts.sum()) / length
     if lists < 2:
         return None
     # Of an item that is on c lists there are c (c − 1) / 2 pairs that share it.
