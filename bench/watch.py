@@ -5,23 +5,35 @@ n rows and 50 columns (35 of numbers, 15 of categories with 3 to 1,000 values), 
 
     python bench/watch.py
     python bench/watch.py --short      seconds; exits 1 when a verdict is wrong
-    python bench/watch.py --rows 10000000 --columns 50
+    python bench/watch.py --rows 10000000 --columns 10
+    python bench/watch.py --peers      beside others, on pandas frames from the same files
+
+`bench/peers.sh evidently nannyml whylogs` installs the others. Each runs in a process of its own,
+one after another; on a machine that others use too, trust the seconds of the processor.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mainstay.watch import compare
 
 CATEGORIES = (3, 10, 30, 100, 1000)
 SIZES = (10_000, 100_000, 1_000_000)
+NAMES = ("nannyml", "whylogs", "evidently")
+PEERS = Path(__file__).parents[1] / ".venv-peers"
+QUIET = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "WHYLOGS_NO_ANALYTICS": "True"}
+"""Nobody is told that others are measured."""
 
 
 def table(seed: int, rows: int, columns: int) -> pa.Table:
@@ -63,17 +75,50 @@ def measure(rows: int, columns: int, rounds: int) -> dict[str, float]:
     return {"rows": rows, "seconds": best, "cpu": cpu, "data": data, "more": peak_bytes() - held}
 
 
+def beside(rows: int, columns: int, names: list[str]) -> int:
+    """The same two files, compared by everybody."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{role}.parquet") for role in ("reference", "current")]
+        for seed, path in enumerate(paths, 1):
+            pq.write_table(table(seed, rows, columns), path)
+        print(f"{rows:,} rows x {columns} columns, twice; load {os.getloadavg()[0]:.1f}")
+        print(f"{'':>10} {'seconds':>8} {'CPU s':>8} {'peak MB':>8} {'of the data':>12}"
+              f" {'times longer':>13} {'times CPU':>10}")  # fmt: skip
+        own: dict[str, float] = {}
+        for name in ["mainstay", *names]:
+            python = Path(sys.executable if name == "mainstay" else PEERS / name / "bin" / "python")
+            if not python.exists():
+                print(f"{name:>10} is not installed: bench/peers.sh {name}")
+                continue
+            script = str(Path(__file__).parent / "peers" / "compare.py")
+            done = subprocess.run([str(python), script, name, *paths], env={**os.environ, **QUIET},
+                                  capture_output=True, text=True, check=False)  # fmt: skip
+            if done.returncode:
+                print(f"{name:>10} failed\n{done.stderr}", file=sys.stderr)
+                return 1
+            got = json.loads(done.stdout.splitlines()[-1])
+            own = own or got
+            print(f"{name:>10} {got['seconds']:>8.1f} {got['cpu']:>8.1f} {got['peak'] / 1e6:>8.0f}"
+                  f" {got['peak'] / got['data']:>12.2f} {got['seconds'] / own['seconds']:>13.0f}"
+                  f" {got['cpu'] / own['cpu']:>10.0f}", flush=True)  # fmt: skip
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--peers", nargs="*", choices=NAMES)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options.one, options.columns, options.rounds)))
         return 0
+    if options.peers is not None:
+        rows = (options.rows or [1_000_000])[0]
+        return beside(rows, options.columns, options.peers or list(NAMES))
     sizes = (10_000,) if options.short else options.rows or SIZES
     print(
         f"{'rows':>10} {'seconds':>8} {'CPU s':>7} {'data MB':>8} {'peak, in times the data':>24}"

@@ -18,6 +18,12 @@ import pandas as pd
 warnings.simplefilter("ignore")
 
 
+def mainstay() -> Callable[[pd.DataFrame, pd.DataFrame], object]:
+    from mainstay.watch import compare
+
+    return compare
+
+
 def evidently() -> Callable[[pd.DataFrame, pd.DataFrame], object]:
     from evidently import Report
     from evidently.presets import DataDriftPreset
@@ -54,7 +60,9 @@ def whylogs() -> Callable[[pd.DataFrame, pd.DataFrame], object]:
 
 def main() -> None:
     name, before_path, after_path = sys.argv[1:]
-    compare = {"evidently": evidently, "nannyml": nannyml, "whylogs": whylogs}[name]()
+    compare = {
+        "mainstay": mainstay, "evidently": evidently, "nannyml": nannyml, "whylogs": whylogs,
+    }[name]()  # fmt: skip
     before, after = pd.read_parquet(before_path), pd.read_parquet(after_path)
     # What is loaded when it is first used must not count.
     compare(before.head(2000).copy(), after.head(2000).copy())

@@ -27,7 +27,7 @@ from mainstay.watch.model import LEAST_EFFECT, WEIGHTS, Check, ColumnReport, Mea
 from mainstay.watch.multiplicity import adjusted
 from mainstay.watch.profile import column_report
 from mainstay.watch.report import Report
-from mainstay.watch.sample import Sample, rows_of, sample_of
+from mainstay.watch.sample import Sample, cells_of, rows_of, sample_of
 from mainstay.watch.together import finding_of, together
 
 _THREADS_MAX: Final = 8
@@ -124,10 +124,9 @@ def measure(before: Frame, after: Frame, names: list[str]) -> list[Measured]:
 
 def _measured(column: Measured, first: Sample, second: Sample) -> Measured:
     """What two samples of a column's rows add to it."""
-    if first.numbers is not None and second.numbers is not None:
+    if column.ruler.kind == "number" and first.numbers is not None and second.numbers is not None:
         column = msgspec.structs.replace(column, samples=(first.numbers, second.numbers))
-    if first.cells is not None and second.cells is not None:
-        column = msgspec.structs.replace(column, cells=(first.cells, second.cells))
+    column = msgspec.structs.replace(column, cells=cells_of(first, second))
     if first.vectors is not None and second.vectors is not None:
         found = discrepancy(first.vectors, second.vectors)
         column = msgspec.structs.replace(column, vectors=found)

@@ -22,6 +22,9 @@ from mainstay.watch.model import (
 )
 from mainstay.watch.trees import Trees, learned
 
+_TIMES_MAX: Final = 4
+"""More rows than so many times those of the smaller sample hardly make anything surer."""
+_ROWS_MIN: Final = 512
 _TELLING_MAX: Final = 5
 _TELLING_NAMED: Final = 3
 _TELLING_SHARE_MIN: Final = 0.05
@@ -37,6 +40,8 @@ def together(measured: Sequence[Measured], least_effect: float) -> tuple[Check, 
         np.column_stack([column.cells[side] for column in asked if column.cells is not None])
         for side in (0, 1)
     )
+    most = max(_ROWS_MIN, _TIMES_MAX * min(len(first), len(second)))
+    first, second = _thinned(first, most), _thinned(second, most)
     unordered = np.array([column.ruler.kind == "category" for column in asked])
     models: list[Trees] = []
 
@@ -54,6 +59,12 @@ def together(measured: Sequence[Measured], least_effect: float) -> tuple[Check, 
     return check, Classifier(
         area=found.area, interval=found.interval, p=found.p, rows=(n, m), telling=telling
     )
+
+
+def _thinned(rows: Rows, most: int) -> Rows:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 def _telling(models: Sequence[Trees], names: Sequence[str]) -> tuple[Telling, ...]:
