@@ -94,7 +94,9 @@ MEMORY: dict[str, Series] = {
     "grows as a logarithm": lambda g, n: 0.03 * np.log1p(np.arange(n)) + 0.002 * g.normal(size=n),
     "highest so far": high_water,
     "saw-tooth": lambda g, n: 0.15 * (np.arange(n) % 36) / 36.0 + 0.003 * g.normal(size=n),
-    "days": lambda g, n: 0.15 * np.sin(np.arange(n) / 144.0 * 2.0 * np.pi) + 0.01 * g.normal(size=n),
+    "days": lambda g, n: (
+        0.15 * np.sin(np.arange(n) / 144.0 * 2.0 * np.pi) + 0.01 * g.normal(size=n)
+    ),
 }
 
 

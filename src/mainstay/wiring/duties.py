@@ -88,10 +88,10 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("measure", MEASURE_EVERY_SECONDS, _measuring(late), gently=True),
         Duty("ask for labels", LABELS_EVERY_SECONDS, _labelling(writer, late), gently=True),
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
+        Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
-        Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
         Duty("forget old choices", TIDY_EVERY_SECONDS, _forgetting(late), gently=True),
     ]
@@ -250,6 +250,22 @@ def _alerting(late: Open) -> Callable[[], None]:
     return look
 
 
+def _acting(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    """Do what rules want done; where none does, nothing is imported."""
+    looks: list[Callable[[], object]] = []
+
+    def look() -> None:
+        if not looks:
+            if not any(rule.do for rule in writer.places.settings.alerts.rules):
+                return
+            from mainstay.wiring.acting import acting_of
+
+            looks.append(acting_of(late()).look)
+        looks[0]()
+
+    return look
+
+
 def _held(writer: OrderWriter, late: Open) -> Callable[[], None]:
     """What nobody released or rejected in time is rejected."""
     desk = FolderDesk(writer.places.held)
@@ -277,22 +293,6 @@ def _rollouts(late: Open, say: Say) -> Callable[[], None]:
     def drive() -> None:
         if not ticks:
             from mainstay.wiring.rollouts import RolloutKeeper
-
-def _acting(writer: OrderWriter, late: Open) -> Callable[[], None]:
-    """Do what rules want done; where none does, nothing is imported."""
-    looks: list[Callable[[], object]] = []
-
-    def look() -> None:
-        if not looks:
-            if not any(rule.do for rule in writer.places.settings.alerts.rules):
-                return
-            from mainstay.wiring.acting import acting_of
-
-            looks.append(acting_of(late()).look)
-        looks[0]()
-
-    return look
-
 
             ticks.append(RolloutKeeper(late(), say).tick)
         ticks[0]()

@@ -69,7 +69,7 @@ inbox = true
 # refused by every other; a process with another MAINSTAY_ENVIRONMENT deploys nothing here.
 environment = "production"
 
-# A collector of OpenTelemetry that is sent traces and metrics, such as "http://localhost:4318" (extra
+# A collector of OpenTelemetry for traces and metrics, such as "http://localhost:4318" (extra
 # `otel`). When it is empty, the variables OTEL_EXPORTER_OTLP_… say where, or nothing is sent.
 telemetry = ""
 
