@@ -172,6 +172,12 @@ def test_sql_sees_the_values_of_every_version_and_model(full: Place):
     assert total == [{"s": float(np.sum(np.array([0, 1, 2, 3, 4, 5, 6, 9]) * 0.5))}]
 
 
+def test_a_question_that_takes_long_prints_nothing_beside_its_answer(place: Place):
+    """A bar that shows how far a query is would stand in the middle of a command's JSON."""
+    told = place.journal().query("SELECT current_setting('enable_progress_bar') AS bar")
+    assert told.to_pylist() == [{"bar": False}]
+
+
 def test_sql_sees_events(full: Place):
     rows = full.journal().query("SELECT id, model, body FROM events ORDER BY id").to_pylist()
     assert [(row["id"], row["model"]) for row in rows] == [("e1", "fraud"), ("e2", "churn/eu")]

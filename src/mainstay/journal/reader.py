@@ -189,6 +189,8 @@ def _set_up(
     _make_view(connection, "events", tables, files[1])
     if any(files):
         connection.execute(f"SET allowed_paths = {_list([*files[0], *files[1]])}")
+    # It would stand in the middle of what a command prints.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
