@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mainstay.cli import cli
+from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.renew.shop import Shop
 from tests.servers.mainstay import CONTRACT
@@ -209,6 +210,34 @@ def test_what_is_quarantined_is_never_learned_from(shop: Path):
         run(shop, "quarantine", "add", "sums", "--window", window, "--reason", "x").exit_code == 0
     )
     assert "outcomes of a quarantined stretch" in run(shop, "retrain", "sums").output
+
+
+def test_a_recall_trains_the_next_version_without_the_stretch(shop: Path):
+    """N2 N5: when asked to; through the gate; what cannot be trained is said before anything
+    changes."""
+    workspace = open_workspace(shop)
+    times = workspace.journal.query("SELECT DISTINCT time FROM decisions ORDER BY time")
+    end = times.column("time").to_pylist()[1]
+    window = f"2020-01-01..{end.strftime('%Y-%m-%dT%H:%M:%S.%f')}"
+    recall = ("recall", "sums", "--polluted", window, "--yes", "--retrain")
+    refused = run(shop, *recall, "--to", "1")
+    assert refused.exit_code != 0
+    assert "does not say how it is trained" in refused.output
+    assert recalls_of(workspace).of("sums") == []
+    most = (CONTRACT + RENEW % "good").replace("time: 2s", "newest: 50 %, time: 2s")
+    (shop / "contracts" / "sums.yaml").write_text(most)
+    done = run(shop, *recall, "--to", "1", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)["retrained"]
+    assert found["run"]["skipped"]["decided in a quarantined stretch"] == 100
+    assert found["version"]["number"] == 2
+    assert len(found["version"]["card"]["without"]) == 1
+    assert open_workspace(shop).chain.current("sums").number == 2
+    trained_by(shop, "worse")
+    again = run(shop, *recall)
+    assert again.exit_code == 1
+    assert "already; nothing changed" in again.output
+    assert "is kept and does not answer" in again.output
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from mainstay.base.errors import Conflict, StorageFailed
-from mainstay.contract.alerting import Rule
+from mainstay.contract.alerting import Do, Rule
 from mainstay.watch.alerts.acting import ATTEMPTS_MAX, CLAIM_NS, Acting
 from mainstay.watch.alerts.group import FLAPS_MAX
 from mainstay.watch.alerts.model import Action, Silence
@@ -147,9 +147,10 @@ def test_what_is_unsure_silenced_or_about_no_version_is_left_alone():
     assert world.book.actions[-1].words == "it is silenced"
 
 
-def test_the_end_of_it_leaves_out_what_was_decided_meanwhile():
+@pytest.mark.parametrize("do", ["quarantine", "recall"])
+def test_the_end_of_it_leaves_out_what_was_decided_meanwhile(do: Do):
     """N2: from where it began until it was found, and from then until it was over."""
-    world, doer = world_of("quarantine")
+    world, doer = world_of(do)
     begun = world.found()
     act(world, doer)
     world.clock.advance(2 * HOUR)
@@ -158,7 +159,7 @@ def test_the_end_of_it_leaves_out_what_was_decided_meanwhile():
     first, last = world.book.actions
     assert (first.until_ns, last.since_ns) == (begun.time_ns, begun.time_ns)
     assert last.until_ns == ended.time_ns
-    assert [do for do, *_ in doer.did] == ["quarantine", "quarantine"]
+    assert [did for did, *_ in doer.did] == [do, do]
 
 
 def test_what_comes_and_goes_is_acted_on_no_more():

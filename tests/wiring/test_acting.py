@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from mainstay.base.clock import ManualClock
-from mainstay.base.errors import InvalidUsage
+from mainstay.base.errors import InvalidUsage, NotFound
 from mainstay.cli import cli
 from mainstay.serve.keeper import Duty
 from mainstay.watch.alerts.model import Action
@@ -65,6 +65,39 @@ def test_a_quarantine_has_the_id_of_its_action(two: Workspace):
     assert (made.begin_ns, made.end_ns, made.actor) == (10**18, 10**18 + 9, "alerts")
     doer.do(action(two, "quarantine", id="5"))
     assert len(quarantines_of(two).active("sums")) == 2
+
+
+def test_a_recall_is_begun_once_and_can_be_taken_back(tmp_path: Path):
+    """N2 F4: done twice there is one; the version that learned from the stretch does not answer; and
+    people are told by an alert of their own. Where no version is clean, nothing changes."""
+    folder = tmp_path / "shop"
+    for number, month in ((1, "2001-09-01"), (2, "2001-10-01")):
+        pack_model(folder, float(number), card={"window": ("2001-01-01", month)})
+    workspace = open_workspace(folder)
+    workspace.deploy("sums", 1, "first")
+    workspace.rollback("sums", 2, "second")
+    doer = WorkspaceDoer(workspace)
+    wanted = action(workspace, "recall")
+    said = doer.do(wanted)
+    assert said == (
+        "v1 answers, nothing learns from 2001-09-09T01:46:40Z..2001-09-09T01:46:40.000000Z; "
+        "`mainstay recall undo 1`"
+    )
+    assert doer.do(wanted) == said
+    assert [each.number for each in workspace.chain.history("sums")] == [1, 2, 1]
+    (made,) = quarantines_of(workspace).active("sums")
+    assert (made.begin_ns, made.end_ns, made.actor) == (10**18, 10**18 + 9, "alerts")
+    alerts = Alerts(workspace)
+    alerts.look()
+    (alert,) = alerts.book.open_alerts()
+    (item,) = alert.items.values()
+    assert (alert.model, item.notice.check) == ("sums", "recall")
+    assert "v1 answers now" in item.notice.words
+    assert "mainstay recall show 1" in item.notice.words
+    early = action(workspace, "recall", id="5", since_ns=982 * 10**15, until_ns=983 * 10**15)
+    with pytest.raises(NotFound, match="no version of sums is known to be clean"):
+        doer.do(early)
+    assert [each.number for each in workspace.chain.history("sums")] == [1, 2, 1]
 
 
 def test_training_without_a_way_to_train_is_said(two: Workspace):

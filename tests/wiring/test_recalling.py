@@ -124,8 +124,20 @@ def test_models_that_learned_from_its_answers_are_quarantined_too(shop: Path):
     assert "v1 may have learned from it" in shown.output
     workspace = open_workspace(shop)
     assert sorted(quarantined(workspace)) == ["pages", "ranker", "sums"]
-    told_of = workspace.journal.query("SELECT model FROM events WHERE subject = 'recall-1'")
-    assert sorted(told_of.column("model").to_pylist()) == ["pages", "ranker", "sums"]
+    told_of = workspace.journal.query(
+        "SELECT kind, model, body FROM events WHERE subject = 'recall-1' ORDER BY model"
+    ).to_pylist()
+    for kind in ("action", "finding"):
+        assert [each["model"] for each in told_of if each["kind"] == kind] == [
+            "pages", "ranker", "sums",
+        ]  # fmt: skip
+    found = {each["model"]: json.loads(each["body"]) for each in told_of
+             if each["kind"] == "finding"}  # fmt: skip
+    assert {each["check"] for each in found.values()} == {"recall"}
+    assert "sums was recalled, whose answers it takes or learned from" in found["ranker"]["words"]
+    assert "Learned from it, or may have: v1;" in found["ranker"]["words"]
+    assert "v2 answers now" in found["sums"]["words"]
+    assert "(polluted data)" in found["sums"]["words"]
     run(shop, "recall", "undo", "1")
     assert quarantined(workspace) == {}
 
@@ -168,8 +180,8 @@ def test_what_was_done_is_not_done_twice_nor_over_somebody_elses_route(shop: Pat
     hands.tell(recall, "recalled", again=True)
     for _ in range(2):
         hands.quarantine(recall, "sums")
-    events = workspace.journal.query("SELECT id FROM events WHERE subject = 'recall-1'")
-    assert events.num_rows == 1
+    events = workspace.journal.query("SELECT kind FROM events WHERE subject = 'recall-1'")
+    assert sorted(events.column("kind").to_pylist()) == ["action", "finding"]
     assert len(quarantines_of(workspace).of()) == 1
     with pytest.raises(Conflict):
         hands.route("sums", 3, "late", recall.epoch - 1)

@@ -4,13 +4,15 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import click
 
 from mainstay.base.errors import InvalidUsage, NotFound
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.recalls import lines, show_plan, show_recall, told, words_of_status
+from mainstay.cli.retraining import show_retrained
 from mainstay.cli.routing import because, wait_for, waiting
 from mainstay.contract.windows import window_ns
 from mainstay.release.recall.model import Plan, Recall, Window
@@ -25,6 +27,7 @@ from mainstay.wiring.recalling import (
     take_back_recall,
 )
 from mainstay.wiring.running import Server
+from mainstay.wiring.training import Asked, Retrained, retrain, trainable
 from mainstay.wiring.workspace import Workspace, open_workspace
 
 _DEFAULT = "model"
@@ -69,15 +72,25 @@ def recall() -> None:
     """
 
 
+class _Go(NamedTuple):
+    """How far to go."""
+
+    sure: bool | None
+    """False: only show it; True: do not ask."""
+    retrain: bool
+
+
 def _confirming(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--dry-run` and `--yes`, as one `sure`: False, True, or nothing yet."""
+    """Give a command `--dry-run`, `--yes` and `--retrain`, as one `go`."""
 
     @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
     @click.option("--yes", is_flag=True, help="Carry the plan out without asking.")
+    @click.option("--retrain", is_flag=True,
+                  help="Then train the next version, without the stretch.")  # fmt: skip
     @functools.wraps(command)
-    def run(*arguments: Any, dry_run: bool, yes: bool, **options: Any) -> Any:
-        sure = False if dry_run else yes or None
-        return command(*arguments, sure=sure, **options)
+    def run(*arguments: Any, dry_run: bool, yes: bool, retrain: bool, **options: Any) -> Any:
+        go = _Go(False if dry_run else yes or None, retrain)
+        return command(*arguments, go=go, **options)
 
     return run
 
@@ -106,7 +119,7 @@ def recall_model(
     model: str,
     polluted: str,
     to: int | None,
-    sure: bool | None,
+    go: _Go,
     reason: str,
     wait_seconds: float,
     workspace: str | None,
@@ -118,26 +131,36 @@ def recall_model(
     stretch for all of these, so that no later snapshot has it, and lets that version answer, by the
     checks of `mainstay rollback`. Run again after it was interrupted, it comes to the same end;
     `mainstay recall undo` takes it back. Exits 1, and changes nothing, where no version is known to
-    be clean.
+    be clean. With --retrain the next version then is trained as by `mainstay retrain`, and goes
+    through the gate and the strategy of its contract.
     """
     window = Window(*window_ns(polluted, "polluted"))
     opened = open_workspace(workspace)
+    if go.retrain:
+        trainable(opened, model)
     with output.working(f"Looking at what learned from {window}, and what that reached"):
         plan = plan_recall(opened, model, window, to)
     show_plan(output, plan)
     if not plan.possible:
         output.result({"plan": plan, "done": False, "error": _nobody(plan)})
         raise Ending(NOT_SO)
-    if sure is False:
+    if go.sure is False:
         output.result({"plan": plan, "done": False})
         output.say("Nothing was changed: this is a dry run.")
         return
-    if sure is None:
+    if go.sure is None:
         _confirm(output)
     began = time.monotonic()
     with output.working("Quarantining, then changing the route"):
         done = carry_out_recall(opened, plan, reason)
-    _wait_and_tell(output, opened, done, (began, wait_seconds))
+    retrained = partial(_retrain, output, opened, model) if go.retrain else None
+    _wait_and_tell(output, opened, done, (began, wait_seconds), retrained)
+
+
+def _retrain(output: Output, opened: Workspace, model: str) -> Retrained:
+    """Train the next version; snapshots leave out what is quarantined."""
+    with output.working(f"Training {model} without the stretch"):
+        return retrain(opened, Asked(model=model))
 
 
 def _nobody(plan: Plan) -> str:
@@ -158,18 +181,36 @@ def _confirm(output: Output) -> None:
 
 
 def _wait_and_tell(
-    output: Output, opened: Workspace, done: Recalled, patience: tuple[float, float]
+    output: Output,
+    opened: Workspace,
+    done: Recalled,
+    patience: tuple[float, float],
+    afterwards: Callable[[], Retrained] | None = None,
 ) -> None:
-    """Wait until the workers answer with what is in force, and tell what was done."""
+    """Wait until the workers answer with what is in force, and tell what was done; then what is to
+    be done afterwards."""
     began, seconds = patience
     everywhere = True
     if done.changed:
         with output.working("Waiting for the workers"):
             everywhere = _reached(opened, done, seconds)
     taken = round(time.monotonic() - began, 3)
+    _tell(output, done, taken)
+    retrained = afterwards() if afterwards is not None else None
     output.result(told(done.recall) | {
         "done": True, "changed": done.changed, "everywhere": everywhere, "seconds": taken,
+        "retrained": retrained,
     })  # fmt: skip
+    if retrained is not None:
+        show_retrained(output, retrained)
+    if not everywhere:
+        output.say("[bold yellow]![/] not every worker answers with it yet; `mainstay status`")
+    if not everywhere or (retrained is not None and retrained.why_not):
+        raise Ending(NOT_SO)
+
+
+def _tell(output: Output, done: Recalled, taken: float) -> None:
+    """What a recall, or taking it back, came to."""
     output.say()
     if not done.changed:
         output.say(f"[green]✓[/] {escape(words_of_status(done.recall))} already; nothing changed")
@@ -183,9 +224,6 @@ def _wait_and_tell(
                    f"{number} --decisions` lists what was decided")  # fmt: skip
         if done.recall.plan.blast.decisions:
             output.say(f"  `mainstay reprocess --recall {number}` answers that anew")
-    if not everywhere:
-        output.say("[bold yellow]![/] not every worker answers with it yet; `mainstay status`")
-        raise Ending(NOT_SO)
 
 
 def _reached(opened: Workspace, done: Recalled, seconds: float) -> bool:

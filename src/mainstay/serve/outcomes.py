@@ -35,7 +35,7 @@ def event_about(
     clock: Clock,
     about: tuple[str, str, str],
     said: Mapping[str, Any],
-    kind: Literal["outcome", "action"] = "outcome",
+    kind: Literal["outcome", "action", "finding"] = "outcome",
 ) -> Event:
     """What is said or done about a decision, as an event; `about` is model, who says it, and the
     decision."""

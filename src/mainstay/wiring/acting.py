@@ -1,18 +1,22 @@
-"""What rules want done, done on one workspace: rolling back, quarantine, training anew.
+"""What rules want done, done on one workspace: rolling back, quarantine, recall, training anew.
 
 Promises that doing it twice is doing it once, so that a keeper may die at any step: a version that
-answers no more is not rolled back again, and a quarantine has the id of its action.
+answers no more is not rolled back again, a quarantine has the id of its action, and a recall that
+is in force is found.
 """
 
 import hashlib
 from typing import Final
 
+from mainstay.base.errors import NotFound
 from mainstay.base.ids import DecisionId
+from mainstay.release.recall.model import Window
 from mainstay.watch.alerts.acting import Acting
 from mainstay.watch.alerts.model import Action
 from mainstay.watch.alerts.words import moment, plain
 from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.quarantining import quarantine
+from mainstay.wiring.recalling import carry_out_recall, plan_recall
 from mainstay.wiring.training import Asked, retrain
 from mainstay.wiring.workspace import Workspace
 
@@ -37,6 +41,8 @@ class WorkspaceDoer:
                 return self._roll_back(action)
             case "quarantine":
                 return self._quarantine(action)
+            case "recall":
+                return self._recall(action)
             case "retrain":
                 return self._retrain(action)
 
@@ -62,6 +68,20 @@ class WorkspaceDoer:
         )
         since, until = moment(made.begin_ns), moment(made.end_ns)
         return f"nothing learns from {since} to {until}; `mainstay quarantine lift {made.id}`"
+
+    def _recall(self, action: Action) -> str:
+        window = Window(action.since_ns, action.until_ns)
+        plan = plan_recall(self._workspace, action.model, window)
+        if not plan.possible:
+            raise NotFound(
+                f"no version of {action.model} is known to be clean of {window}",
+                field="model",
+                got=action.model,
+                expected="; ".join(plan.offers),
+            )
+        done = carry_out_recall(self._workspace, plan, _why(action), actor=ACTOR).recall
+        answers = "nothing answers, as before" if plan.to is None else f"{plan.to} answers"
+        return f"{answers}, nothing learns from {window}; `mainstay recall undo {done.number}`"
 
     def _retrain(self, action: Action) -> str:
         done = retrain(self._workspace, Asked(action.model), actor=ACTOR)

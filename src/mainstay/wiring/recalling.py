@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from mainstay.base.errors import InvalidUsage, MainstayError, NotFound
@@ -12,6 +13,8 @@ from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
 from mainstay.bundle.database import storable
 from mainstay.bundle.model import Version
+from mainstay.contract.finding import Finding
+from mainstay.journal.model import Event
 from mainstay.release.cascade import Node
 from mainstay.release.gate.model import Verdict
 from mainstay.release.model import Deployed
@@ -30,6 +33,9 @@ from mainstay.serve.routes.model import Route
 from mainstay.wiring.quarantining import quarantines_of
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
+CHECK: Final = "recall"
+"""Of the findings that tell people of recalls."""
+_CALLERS_TOLD: Final = 5
 _TOLD: Final = """
 SELECT model FROM events WHERE kind = 'action' AND subject = '{subject}'
 AND json_extract_string(body, '$.did') = '{did}'"""
@@ -261,17 +267,16 @@ class WorkspaceHands:
         told = self._told(recall, did) if again else set[str]()
         ids = DecisionIds(new_incarnation(), self._workspace.clock)
         by = recall.actor if did == BEGUN else recall.taken_back_by
-        events = [
-            event_about(
-                ids,
-                self._workspace.clock,
-                (model, by, recall.subject),
-                _body(recall, did, model),
-                "action",
-            )
-            for model in recall.quarantined
-            if model not in told
-        ]
+        events: list[Event] = []
+        for model in recall.quarantined:
+            about = (model, by, recall.subject)
+            if model in told:
+                continue
+            if did == BEGUN:  # first, so that a death in between tells people twice, and never not
+                body = structs.asdict(_finding(recall, model))
+                events.append(event_about(ids, self._workspace.clock, about, body, "finding"))
+            body = _body(recall, did, model)
+            events.append(event_about(ids, self._workspace.clock, about, body, "action"))
         if events:
             self._workspace.record(events)
 
@@ -305,6 +310,30 @@ def _body(recall: Recall, did: str, model: str) -> dict[str, Any]:
     if recall.words:
         body["came_to"] = recall.words
     return body
+
+
+def _finding(recall: Recall, model: str) -> Finding:
+    """What whoever sees to a model is told of a recall."""
+    plan, reached = recall.plan, recall.plan.blast
+    stretch = f"data of {recall.window} are bad ({recall.reason})"
+    look = f"mainstay recall show {recall.number}"
+    if model != recall.model:
+        fed = next((each for each in reached.fed if each.model == model), Fed(model=model))
+        learned = ", ".join(f"v{each.number}" for each in fed.suspects) or "none of its versions"
+        words = (
+            f"{recall.model} was recalled, whose answers it takes or learned from: {stretch}. "
+            f"Learned from it, or may have: {learned}; decided since: {fed.decisions:,}. {look}"
+        )
+        return Finding(check=CHECK, verdict="fail", words=words, samples=fed.decisions)
+    callers = ", ".join(f"{name} ({count:,})" for name, count in reached.callers[:_CALLERS_TOLD])
+    more = reached.callers_in_all - len(reached.callers[:_CALLERS_TOLD])
+    told_to = f", told to {callers}" + (f" and {more} more" if more > 0 else "") if callers else ""
+    answers = "nothing answers" if plan.to is None else f"{plan.to} answers"
+    words = (
+        f"recalled: {stretch}; {answers} now. Versions that learned from it, or may have, decided "
+        f"{reached.decisions:,} times{told_to}. {look}"
+    )
+    return Finding(check=CHECK, verdict="fail", words=words, samples=reached.decisions)
 
 
 def _shown(suspects: Taint) -> dict[str, Any]:

@@ -18,12 +18,15 @@ from mainstay.watch.alerts.port import Doer
 CLAIM_NS: Final[dict[Do, int]] = {
     "roll back": HOUR_NS // 12,
     "quarantine": HOUR_NS // 60,
+    "recall": HOUR_NS // 12,
     "retrain": 6 * HOUR_NS,
 }
 """So long a keeper may be at an action before another one takes it to be dead."""
 ATTEMPTS_MAX: Final = 5
 ONCE_IN_NS: Final = DAY_NS
-"""An action of one kind for one model, but for a quarantine, which only leaves out."""
+"""An action of one kind for one model, but for those about a stretch of time, which only leave out
+what is in it, and move away from a version at most once."""
+_OF_A_STRETCH: Final[tuple[Do, ...]] = ("quarantine", "recall")
 _PAUSE_NS: Final = 60_000_000_000
 _SETTLED_MAX: Final = 200
 
@@ -41,9 +44,11 @@ def want(book: Book, alert: Alert, notice: Notice, rule: Rule, now_ns: int) -> N
 
 def want_at_the_end(book: Book, alert: Alert, item: Item, rule: Rule, now_ns: int) -> None:
     """What is over was wrong until now: what was decided since it was found is left out too."""
-    if "quarantine" in rule.do and item.notice.verdict == "fail" and item.opened_ns < now_ns:
+    if item.notice.verdict == "fail" and item.opened_ns < now_ns:
         until_ns = item.resolved_ns or item.away_ns
-        _want(book, alert, item, ("quarantine", item.opened_ns, until_ns), now_ns)
+        for do in _OF_A_STRETCH:
+            if do in rule.do:
+                _want(book, alert, item, (do, item.opened_ns, until_ns), now_ns)
 
 
 def _want(book: Book, alert: Alert, item: Item, wanted: tuple[Do, int, int], now_ns: int) -> None:
@@ -66,7 +71,7 @@ def _want(book: Book, alert: Alert, item: Item, wanted: tuple[Do, int, int], now
 def _not_now(book: Book, item: Item, action: Action, now_ns: int) -> str:
     if book.silenced(item, now_ns):
         return "it is silenced"
-    if action.do == "quarantine":
+    if action.do in _OF_A_STRETCH:
         return ""
     if action.do == "roll back" and not action.subject:
         return "it is not about one version"

@@ -25,6 +25,8 @@ def notice_of(event: Event) -> Notice | None:
     if body.get("state") in {"opened", "resolved"}:
         since_ns = int(body.get("since_ms") or 0) * 1_000_000
         return _notice(event, "watch", str(body["key"]), kind=body["state"], since_ns=since_ns)
+    if body.get("check") == "recall":
+        return _notice(event, "noticed", f"recall|{event.subject}", subject="")
     if body.get("check") == "hold":
         return _notice(event, "held", f"hold|{body.get('slice', '')}", subject="")
     if "rollout" in body:
