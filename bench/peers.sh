@@ -15,7 +15,7 @@ install() {
   ".venv-peers/$name/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
 }
 
-for peer in "${@:-mlserver litserve bentoml mlflow triton evidently nannyml whylogs}"; do
+for peer in "${@:-mlserver litserve bentoml mlflow triton evidently nannyml whylogs river}"; do
   for name in $peer; do
     echo "installing $name"
     case $name in
@@ -28,6 +28,7 @@ for peer in "${@:-mlserver litserve bentoml mlflow triton evidently nannyml whyl
       triton) PEER_PYTHON=${TRITON_PYTHON:-/usr/bin/python3.11} install triton nvidia-pytriton onnxruntime 'numpy<2' ;;
       evidently) install evidently evidently 'pandas<3' pyarrow ;;
       nannyml) install nannyml nannyml statsmodels 'pandas<3' pyarrow ;;
+      river) install river river==0.26.1 ;;
       whylogs) install whylogs 'whylogs[viz]' 'pandas<3' pyarrow ;;
       *) echo "no peer is called $name" >&2; exit 2 ;;
     esac

@@ -30,7 +30,7 @@ def test_it_has_every_column_by_the_name_the_journal_has(rows: pd.DataFrame, tmp
     assert known.rows == 400
     assert known.source == "400 rows that it was packed with"
     names = [f"output_{name}" for name in packed.manifest.contract.output.classes]
-    own = {name for name in known.columns if not name.startswith("label_")}
+    own = {name for name in known.columns if not name.startswith(("label_", "probe_"))}
     assert own == {"input_amount", "input_age", *names}
     amount = known.columns["input_amount"]
     assert amount.summary.numbers.moments.mean == pytest.approx(rows.amount.mean())

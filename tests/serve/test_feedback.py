@@ -259,6 +259,7 @@ def test_a_reaction_is_kept_beside_or_without_a_label(at_desk):
         for said in (
             {"reaction": "ignored"},
             {"reaction": "accepted", "dwell_ms": 1200},
+            {"reaction": "clicked"},
             {"label": "high", "dwell_ms": 0},
         ):
             status, answer = await desk.ask("POST", path, said)
@@ -275,6 +276,6 @@ def test_a_reaction_is_kept_beside_or_without_a_label(at_desk):
         ):
             status, refused = await desk.ask("POST", path, said)
             assert (status, refused["field"]) == (400, field), refused
-        assert len(desk.events()) == 3
+        assert len(desk.events()) == 4
 
     at_desk(story)

@@ -9,6 +9,7 @@ import click
 from mainstay.base.errors import NotFound
 from mainstay.base.files import write_whole
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.contract.reactions import REACTIONS, rate_of
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.watch.gather.model import HOUR_MS
 from mainstay.watch.labels.metrics import Metric
@@ -185,7 +186,8 @@ def _told(version: VersionView) -> str:
 
 def _chosen(version: VersionView) -> list[Metric]:
     named = {metric.name: metric for metric in version.metrics}
-    return [named[name] for name in _MAIN_METRICS if name in named]
+    rates = [name for name in map(rate_of, REACTIONS) if name in named]
+    return [named[name] for name in (*_MAIN_METRICS, *rates) if name in named]
 
 
 def _metric(metric: Metric) -> str:

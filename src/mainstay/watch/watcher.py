@@ -19,7 +19,8 @@ from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.model import ARRIVED, CALLERS, PROCESSES, STRETCH_MS, Part, is_slice
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.labeller import Labeller
-from mainstay.watch.monitors.columns import Versions, look, stretches_per_alarm
+from mainstay.watch.monitors.clock import set_back
+from mainstay.watch.monitors.columns import GRACE_MS, Versions, look, stretches_per_alarm
 from mainstay.watch.monitors.detector import State
 from mainstay.watch.monitors.expectations import Seen, hold_to, longest_ms
 from mainstay.watch.monitors.feedback import (
@@ -119,9 +120,10 @@ class Watcher:
     def _move_on(self, watched: Watched, now_ms: int) -> None:
         model = watched.model
         saved, revision = self._monitors.load(model)
-        if saved.untold:
-            self._tell_all(model, saved.untold)
-            saved = msgspec.structs.replace(saved, untold=())
+        self._tell_all(model, saved.untold)
+        right = set_back(saved, (now_ms - GRACE_MS) // STRETCH_MS * STRETCH_MS)
+        if saved.untold or right is not saved:
+            saved = msgspec.structs.replace(right, untold=())
             if not self._monitors.save(model, saved, revision):
                 return
             revision += 1
@@ -142,13 +144,14 @@ class Watcher:
             return
         told = watched.contract, watched.live, self._versions
         half = 2.0 * limit
-        after, more = look_at_labels(after, self._closed(model, saved, after, ARRIVED), told, half)
+        arrived = self._closed(model, saved, after, ARRIVED)
+        after, more = look_at_labels(after, arrived, told, half)
         changes += more
         matured, usual = self._feedback(watched, saved, after)
         after, more = look_at_feedback(after, matured, (watched.live, usual), half)
         changes += more
-        asked = self._closed(model, saved, after, CALLERS)
-        after, more = look_at_callers(after, asked, told[1:], limit)
+        callers = self._closed(model, saved, after, CALLERS)
+        after, more = look_at_callers(after, callers, told[1:], limit)
         changes += more
         asked = [part for part in parts if part.key.arm not in UNASKED and not part.key.slice]
         closed = [part for part in asked if part.key.begin_ms < after.until_ms]
@@ -167,6 +170,11 @@ class Watcher:
         seen = seen_by(watched.contract, self._summaries, after, watched.live)
         after, more = hold_to(after, watched.contract, seen, limit)
         changes += more
+        after = msgspec.structs.replace(
+            after,
+            counted_ms=_counted([*parts, *arrived, *callers], after),
+            matured_ms=max(after.matured_ms, after.until_ms - MATURE_MS),
+        )
         kept = _kept(after, watched.versions | {part.key.fingerprint for part in parts})
         after = msgspec.structs.replace(after, untold=tuple(changes), states=kept)
         if self._monitors.save(model, after, revision) and changes:
@@ -185,7 +193,8 @@ class Watcher:
         that; nothing to look at where that is only being learned."""
         kept, until_ms = kept_under(watched.live), after.until_ms - MATURE_MS
         usual = self._summaries.reference(kept)
-        new = self._answered(watched, before.until_ms - MATURE_MS, until_ms)
+        since_ms = max(before.until_ms - MATURE_MS, before.matured_ms)
+        new = self._answered(watched, since_ms, until_ms)
         if usual is not None or not says_something(new):
             return new, usual
         learned = usual_feedback(self._answered(watched, until_ms - _LOOK_BACK_MS, until_ms))
@@ -222,6 +231,12 @@ def seen_by(contract: Contract, summaries: SummaryStore, saved: Saved, live: str
         parts += summaries.read(contract.model, until_ms - back_ms, until_ms)
     chosen = [part for part in parts if part.key.arm not in UNASKED]
     return Seen(chosen, live, saved.first_ms, until_ms)
+
+
+def _counted(parts: Sequence[Part], after: Saved) -> int:
+    """Where the last stretch ended in which there was anything."""
+    ends = [part.key.begin_ms + STRETCH_MS for part in parts if part.key.begin_ms < after.until_ms]
+    return max(ends, default=after.counted_ms)
 
 
 def _kept(saved: Saved, versions: frozenset[str]) -> dict[str, State]:

@@ -84,6 +84,10 @@ class Saved(msgspec.Struct, frozen=True):
 
     until_ms: int = 0
     """All stretches that ended by then were taken into account."""
+    counted_ms: int = 0
+    """Where the last of them ended in which there was anything."""
+    matured_ms: int = 0
+    """Decisions that were made by then were looked at for what people did with them."""
     states: dict[str, State] = {}
     """By version, slice, column and question."""
     open: dict[str, Open] = {}
