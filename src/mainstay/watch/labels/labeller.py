@@ -43,6 +43,7 @@ from mainstay.watch.gather.model import (
 )
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.heard import Word, heard_parts
+from mainstay.watch.labels.metrics import TOLD
 from mainstay.watch.labels.reactions import reacted, reaction_parts
 
 PIECE: Final = "labels:"
@@ -52,8 +53,6 @@ REFUSED: Final = Ruler(
     "category", names=("no such decision", "no such answer", "the model did not answer")
 )
 _ASKED_AT_ONCE: Final = 20_000
-_TOLD: Final = frozenset({"answered", "asked"})
-"""Statuses with which the model's own answer is told."""
 _BASE: Final = ("id", "time", "fingerprint", "version", "arm", "status")
 
 Query = Callable[[str], Any]
@@ -383,7 +382,7 @@ def _summed(
         [heard.label for heard, _ in pairs],
         outputs,
         [answers[place] for place in places],
-        [row["status"] in _TOLD for _, row in pairs],
+        [row["status"] in TOLD for _, row in pairs],
     )
     columns["label_delay_s"] = np.array(
         [(heard.time_ms - int(row["id"][:12], 16)) / 1000.0 for heard, row in pairs]
