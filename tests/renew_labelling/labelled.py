@@ -21,7 +21,7 @@ WRITTEN = CONTRACT + "labels: {ask: {most: 1000 per 1h, gold: 0 %}}\n"
 
 def make_shop(folder: Path) -> None:
     """A shop that asks people, to be copied: making one takes seconds."""
-    Shop(folder, written=WRITTEN).close()
+    Shop(folder, written=WRITTEN, assets="{metric: accuracy, acceptable: [0, 1]}").close()
 
 
 class Labelled:

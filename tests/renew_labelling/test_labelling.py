@@ -15,6 +15,7 @@ from mainstay.contract.model import Labels, Number
 from mainstay.renew.labelling.model import Turn, task_id
 from mainstay.serve.asking import Labelling as Wanted
 from mainstay.wiring.label_keeping import ENOUGH
+from mainstay.wiring.watching import Watching
 from tests.renew_labelling.labelled import Labelled, caller, make_shop
 
 KINDS = {
@@ -285,3 +286,29 @@ def test_what_is_known_must_be_a_decision_of_the_model(world: Labelled):
         world.labelling.know("sums", "0" * 28, "high")
     with pytest.raises(InvalidRequest):
         world.labelling.know("sums", world.decided(1)[0], "hi")
+
+
+def test_a_drop_on_the_random_sample_is_found_by_the_monitors_of_labels(make: Make):
+    """M14: what people say of a random sample is held against what was measured when it was packed."""
+    world = make()
+    world.decided(60)
+    world.set_aside()
+    queue = world.labelling.queue
+    for task, _ in queue.of("sums"):
+        decision = world.shop.workspace.journal.find(task.decision)
+        wrong = "low" if world.labelling.answered(decision) == "high" else "high"
+        turn = Turn(task=task.id, labeler="ann", given_ns=1, until_ns=2, state="answered",
+                    label=wrong)  # fmt: skip
+        queue.put(turn)
+    watching = Watching(world.shop.workspace)
+    watching.tick()
+    world.keeper.tick()
+    assert world.labelling.report("sums").scores[0].figure == 0.0
+    world.seal()
+    for _ in range(3):
+        world.clock.advance(1200)
+        world.shop.workspace.journal.seal()
+        watching.tick()
+    [overview] = watching.overviews("sums")
+    words = [each.finding.words for each in overview.findings]
+    assert any("accuracy has fallen" in each for each in words), words

@@ -6,9 +6,8 @@ and once: what is told again has the same id, and only where the journal does no
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from mainstay.base.errors import NotFound
@@ -33,6 +32,7 @@ from mainstay.renew.labelling.sql_reservoirs import SqlReservoirStore
 from mainstay.renew.labels.model import answers_of
 from mainstay.wiring.labelling import Labelling
 from mainstay.wiring.quarantining import new_id
+from mainstay.wiring.telling import Telling
 
 ENOUGH: Final = "labels.enough"
 """The finding that there are labels enough to train the next version, which rules can act on."""
@@ -49,7 +49,7 @@ class LabelKeeper:
         self._in_force: dict[str, Terms] = {}
         self._seen: dict[str, tuple[tuple[str, int, int, int], int]] = {}
         """By model, what there was at the last look, and when that was."""
-        self._open: dict[str, dict[str, bool]] = {}
+        self._telling = Telling(self._workspace, SOURCE)
         self._ids = DecisionIds(new_incarnation(), self._workspace.clock)
 
     @cached_property
@@ -90,10 +90,12 @@ class LabelKeeper:
         known = probed(asked, terms)
         classes = answers_of(self._labelling.contract(model))
         turns = {task.id: said for task, said in asked}
+        settled: list[Asked] = []
         for task in settle(asked, terms, classes, excluded(known, terms), self._now_ns()):
             after = self._with_answer(task) if task.state == "settled" else task
             if queue.change(after, "open") and after.state == "settled":
-                self._tell(after, turns[after.id], terms)
+                settled.append((after, turns[after.id]))
+        self._tell(settled, terms)
         self._tell_again(asked, terms)
         self._note(model, known, terms, queue.of(model))
 
@@ -109,9 +111,16 @@ class LabelKeeper:
         done = replace(task.settled, answer=answer, version=decision.version, event=event)
         return replace(task, settled=done)
 
-    def _tell(self, task: Task, turns: tuple[Turn, ...], terms: Terms) -> None:
+    def _tell(self, settled: Sequence[Asked], terms: Terms) -> None:
+        """Tell the journal, all of it at once: a spool is opened for it."""
+        if settled:
+            self._workspace.record([self._event(*each, terms) for each in settled])
+            for task, _ in settled:
+                self._told(task)
+
+    def _event(self, task: Task, turns: tuple[Turn, ...], terms: Terms) -> Event:
         assert task.settled is not None
-        event = Event(
+        return Event(
             id=task.settled.event,
             kind="outcome",
             time_ns=task.settled.at_ns,
@@ -121,8 +130,6 @@ class LabelKeeper:
             subject=task.decision,
             body=body_of(task, turns, terms.ask.by),
         )
-        self._workspace.record([event])
-        self._told(task)
 
     def _told(self, task: Task) -> None:
         assert task.settled is not None
@@ -139,7 +146,7 @@ class LabelKeeper:
             if any(event.id == done.event for event in heard):
                 self._told(task)
             else:
-                self._tell(task, turns, terms)
+                self._tell([(task, turns)], terms)
 
     # Findings ---------------------------------------------------------------------------------
 
@@ -148,7 +155,8 @@ class LabelKeeper:
     ) -> None:
         for each in known:
             key = f"{SOURCE}|{each.labeler}"
-            self._is(model, key, key, each.finding, is_so=each.finding.verdict == "fail")
+            failed = each.finding.verdict == "fail"
+            self._telling.is_so(model, key, key, each.finding, now=failed)
         newest = self._workspace.registry.versions(model)[-1]
         since = [
             task
@@ -166,43 +174,7 @@ class LabelKeeper:
             limit=float(terms.ask.enough), samples=len(since),
         )  # fmt: skip
         enough = len(since) >= terms.ask.enough
-        self._is(model, ENOUGH, newest.fingerprint, finding, is_so=enough)
-
-    def _is(self, model: str, key: str, subject: str, finding: Finding, *, is_so: bool) -> None:
-        """Tell the journal what begins to be so, and what ends."""
-        before = self._known(model).get(key, False)
-        if before == is_so:
-            return
-        now_ns = self._now_ns()
-        event = Event(
-            id=new_id(self._ids),
-            kind="finding",
-            time_ns=now_ns,
-            known_ns=now_ns,
-            model=model,
-            actor=SOURCE,
-            subject=subject,
-            body={
-                "state": "opened" if is_so else "resolved",
-                "key": key,
-                "since_ms": now_ns // 1_000_000,
-                **msgspec.structs.asdict(finding),
-            },
-        )
-        self._workspace.record([event])
-        self._known(model)[key] = is_so
-
-    def _known(self, model: str) -> dict[str, bool]:
-        """What was told and goes on, as the journal has it."""
-        if model not in self._open:
-            named = "'" + model.replace("'", "''") + "'"
-            table: Any = self._workspace.journal.query(
-                "SELECT body FROM events WHERE kind = 'finding'"  # noqa: S608  # because the name is quoted
-                f" AND actor = '{SOURCE}' AND model = {named} ORDER BY known_ns, id"
-            )
-            bodies = [msgspec.json.decode(text) for text in table.column("body").to_pylist()]
-            self._open[model] = {body["key"]: body["state"] == "opened" for body in bodies}
-        return self._open[model]
+        self._telling.is_so(model, ENOUGH, newest.fingerprint, finding, now=enough)
 
     def _now_ns(self) -> int:
         return self._workspace.clock.now_ns()
