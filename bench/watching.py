@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import sleep
+from typing import Any
 
 import load
 import mainstay_server
@@ -46,12 +47,12 @@ def serve(workspace: str, port: int) -> int:
 
 def keep(arguments: list[str]) -> int:
     """The keeper without these duties."""
-    from mainstay.wiring import keeper
+    from mainstay.wiring import duties, keeper
 
-    whole = keeper.duties_of
-    keeper.duties_of = lambda writer, late, say: [
-        duty for duty in whole(writer, late, say) if duty.name not in WATCHING
-    ]
+    def others(*given: Any) -> list[Any]:
+        return [duty for duty in duties.duties_of(*given) if duty.name not in WATCHING]
+
+    setattr(keeper, "duties_of", others)  # noqa: B010  # because it is no part of what the module offers
     return keeper.main(arguments)
 
 

@@ -115,6 +115,7 @@ def test_a_step_is_told_once_and_over_once(figure: str, slower: tuple[float, flo
     assert f"{figure}" in found.finding.words
     assert "times what is usual" in found.finding.words
     assert found.finding.compared is not None
+    assert found.finding.figure is not None
     assert found.finding.figure / found.finding.compared == pytest.approx(1.8, rel=0.15)
     (ended,) = world.pass_(24)
     assert (ended.kind, ended.key) == ("resolved", found.key)

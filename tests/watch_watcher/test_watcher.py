@@ -17,6 +17,7 @@ from mainstay.summaries.reference import Reference, reference_of
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.memory import MemorySummaryStore
 from mainstay.watch.gather.model import STRETCH_MS
+from mainstay.watch.gather.processes import Held, Processes, Reading
 from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.columns import GRACE_MS
 from mainstay.watch.monitors.memory import MemoryMonitorStore

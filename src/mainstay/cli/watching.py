@@ -151,11 +151,13 @@ def _show_versions(output: Output, versions: Sequence[VersionView]) -> None:
             f"{version.windows[0].decisions:,}",
             f"{version.windows[1].decisions:,}",
             _told(version),
+            _processor(version),
+            "-" if version.memory_bytes is None else f"{version.memory_bytes / 2**20:,.0f}",
             ", ".join(map(_metric, _chosen(version))) or "no labels",
         )
         for version in versions
     ]
-    heads = ("  version", ">last hour", ">last day", ">answered", "labels of 7 days")
+    heads = ("  version", ">last hour", ">last day", ">answered", ">µs", ">MiB", "labels of 7 days")
     output.table(heads, rows)
     for version in versions:
         if version.recommended is not None and version.recommended.diversity is not None:
@@ -176,6 +178,12 @@ def _show_lists(output: Output, version: VersionView, found: Recommended, lists:
         output.say(f"    shown: {shares} [dim](by {found.popularity})[/]")
     if found.metrics:
         output.say(f"    {', '.join(map(_metric, found.metrics))}")
+
+
+def _processor(version: VersionView) -> str:
+    """Processor time of a decision of the last day."""
+    used = version.windows[1].processor_us
+    return "-" if used is None else f"{used:,.0f}"
 
 
 def _told(version: VersionView) -> str:

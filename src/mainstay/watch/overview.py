@@ -12,8 +12,19 @@ from mainstay.contract.finding import Finding
 from mainstay.contract.model import Contract, Ranking
 from mainstay.journal.model import STATUSES
 from mainstay.summaries.reference import Reference
-from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS, Key, Part, merged
+from mainstay.summaries.summary import Summary
+from mainstay.watch.gather.model import (
+    DAY_MS,
+    HOUR_MS,
+    PROCESSES,
+    PROCESSOR,
+    STRETCH_MS,
+    Key,
+    Part,
+    merged,
+)
 from mainstay.watch.gather.port import SummaryStore
+from mainstay.watch.gather.processes import MEMORY
 from mainstay.watch.labels.metrics import Metric, metrics_of
 from mainstay.watch.monitors.columns import Versions
 from mainstay.watch.monitors.expectations import expected
@@ -34,6 +45,8 @@ class Window(msgspec.Struct, frozen=True):
     """How many were answered, declined and so on; those that are none are left out."""
     step_us: dict[str, float]
     """Mean microseconds of each step, for one decision."""
+    processor_us: float | None = None
+    """Mean microseconds of processor time, for one decision."""
 
 
 class VersionView(msgspec.Struct, frozen=True):
@@ -47,6 +60,8 @@ class VersionView(msgspec.Struct, frozen=True):
     """Of the labels for decisions of the last seven days."""
     recommended: Recommended | None = None
     """Of a model that makes lists, in the last seven days."""
+    memory_bytes: float | None = None
+    """Of the processes that answered with it in the last day, on average."""
 
 
 class OpenView(msgspec.Struct, frozen=True):
@@ -81,6 +96,7 @@ def overview(
         if part.key.number:
             named = (part.key.number, part.key.fingerprint, part.key.arm)
             shown.setdefault(named, []).append(part)
+    processes = store.read(model, now_ms - DAY_MS, now_ms, PROCESSES)
     found = [
         OpenView(key, each.since_ms, each.opened_ms, each.finding)
         for key, each in saved.open.items()
@@ -90,12 +106,20 @@ def overview(
         model,
         saved.until_ms,
         tuple(
-            _version(named, contract, own, versions.reference(named[1]), now_ms)
+            msgspec.structs.replace(
+                _version(named, contract, own, versions.reference(named[1]), now_ms),
+                memory_bytes=_memory(processes, named[1]),
+            )
             for named, own in sorted(shown.items())
         ),
         tuple(sorted(found, key=lambda each: (each.opened_ms, each.key))),
         tuple(expected(contract, seen, looks_per_alarm(contract))),
     )
+
+
+def _memory(processes: Iterable[Part], fingerprint: str) -> float | None:
+    own = [part for part in processes if part.key.fingerprint == fingerprint]
+    return _mean(_merged(own).columns.get(MEMORY))
 
 
 def _version(
@@ -127,7 +151,14 @@ def _window(parts: Iterable[Part], hours: int, now_ms: int) -> Window:
         if name.startswith("step_") and summary.numbers is not None
     }
     named = {name: count for name, count in zip(STATUSES, counts, strict=False) if count}
-    return Window(hours, whole.rows, named, steps)
+    used = _mean(whole.columns.get(PROCESSOR))
+    return Window(hours, whole.rows, named, steps, None if used is None else used / 1000.0)
+
+
+def _mean(summary: Summary | None) -> float | None:
+    if summary is None or summary.numbers is None or not summary.numbers.moments.count:
+        return None
+    return summary.numbers.moments.mean
 
 
 def _merged(parts: Sequence[Part]) -> Part:
