@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from msgspec import structs
 
 from mainstay.cli import cli
-from mainstay.cli.frequency import show
+from mainstay.cli.schedules import show
 from mainstay.cli.output import Output
 from mainstay.renew.schedule.model import Prices
 from mainstay.renew.schedule.recommend import advise

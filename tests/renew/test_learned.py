@@ -13,7 +13,7 @@ from mainstay.bundle.load import load
 from mainstay.bundle.model import Card
 from mainstay.bundle.signing import new_key
 from mainstay.contract.load import loads_contract
-from mainstay.renew.training.child import run
+from mainstay.renew.training.child import read, run
 from mainstay.renew.training.model import ORDER, Run, Task
 
 CONTRACT = """
@@ -73,7 +73,7 @@ def test_a_retrained_version_knows_the_rows_that_it_learned_from(
     )  # fmt: skip
     file = tmp_path / "task.json"
     file.write_bytes(msgspec.json.encode(task))
-    made = unpack(Path(run(file).file), tmp_path / "cache")
+    made = unpack(Path(run(read(file)).file), tmp_path / "cache")
     assert made.manifest.known["user"].count == 30
     known = load(made.folder, made.fingerprint).known["user"]
     assert known.know(["u0", "u29", "u30", "t0"]).tolist() == [True, True, False, False]

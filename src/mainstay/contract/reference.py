@@ -46,7 +46,7 @@ from mainstay.contract.model import (
     ThresholdRule,
 )
 from mainstay.contract.people import Exposure, Pattern, Private, Report, Share, Undo, Words
-from mainstay.contract.renewing import Renew
+from mainstay.contract.renewing import Renew, RenewCosts, RenewWhen
 from mainstay.contract.repairing import Transform
 from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import UsageRules, Watch
@@ -101,6 +101,8 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("watch", "", (Watch,)),
     ("usage", "Part of `watch`.", (UsageRules,)),
     ("renew", "", (Renew,)),
+    ("when", "Part of `renew`.", (RenewWhen,)),
+    ("costs", "Part of `renew.when`.", (RenewCosts,)),
 )  # fmt: skip
 _MODULES: Final = (
     model,

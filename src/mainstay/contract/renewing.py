@@ -3,6 +3,28 @@
 import msgspec
 
 
+class RenewCosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is weighed, in one unit of money or trouble."""
+
+    of_error: float
+    """What a wrong answer costs; for a model of numbers, one unit of distance."""
+    of_training: float
+    """What a training costs, with the release of what comes of it."""
+
+
+class RenewWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a model should be trained anew: as soon as one of these is so."""
+
+    fresher_than: str = ""
+    """The newest of what its newest version learned from is older than this."""
+    labels: int | None = None
+    """So many labels have come since that version was made."""
+    drift: tuple[str, ...] = ()
+    """Watching finds that one of these has changed: `inputs`, `answers`, `labels`."""
+    costs: RenewCosts | None = None
+    """Its errors beyond those it made at its best have cost as much as a training."""
+
+
 class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `mainstay retrain` makes the next version; nothing is trained where `train` is empty."""
 
@@ -19,3 +41,6 @@ class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How much memory it may ask for; address space, several times what is resident."""
     disk_gb: float = 1.0
     """How large a file it may write."""
+    when: RenewWhen | None = None
+    """When it should be trained. The keeper looks, and says so as the finding `retraining`; a rule
+    of `[alerts]` with `do = ["retrain"]` trains."""

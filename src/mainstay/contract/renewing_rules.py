@@ -5,19 +5,23 @@ Promises to name every fault at its setting, with what would be right; see `rule
 
 import re
 from collections.abc import Iterator
+from math import inf
 from typing import Final
 
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.contract.renewing import Renew
+from mainstay.contract.renewing import Renew, RenewWhen
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import SHARE_EXPECTED, share
 from mainstay.contract.times import duration_ns
+from mainstay.contract.words import did_you_mean, one_of
 
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
+DRIFTS: Final = ("inputs", "answers", "labels")
+"""What may have changed so that a model should be trained anew."""
 _SIZES: Final = {"memory_gb": (1.0, 4096.0), "disk_gb": (0.001, 4096.0)}
 
 
@@ -45,21 +49,48 @@ def renew_faults(renew: Renew) -> Iterator[Fault]:
     else:
         if not 0.01 <= newest <= 0.5:
             yield Fault(("renew", "newest"), f"must be 1 % to 50 %, got {renew.newest}")
+    if renew.when is not None:
+        yield from _when_faults(renew.when)
     for name, (least, most) in _SIZES.items():
         size: float = getattr(renew, name)
         if not least <= size <= most:
             yield Fault(("renew", name), f"must be {least:g} to {most:g} gigabytes, got {size:g}")
 
 
-def _duration_faults(name: str, text: str, least: int, most: int) -> Iterator[Fault]:
+def _when_faults(when: RenewWhen) -> Iterator[Fault]:
+    place = ("renew", "when")
+    if when == RenewWhen():
+        expected = "fresher_than: 30d, labels: 5000, drift: [labels] or costs: {…}"
+        yield Fault(place, f"says nothing; write one of {expected}")
+    if when.fresher_than:
+        yield from _duration_faults(
+            "when", when.fresher_than, _DAY_NS // 24, 36_500 * _DAY_NS, "fresher_than"
+        )
+    if when.labels is not None and when.labels < 1:
+        yield Fault((*place, "labels"), f"must be at least 1, got {when.labels}")
+    for each in when.drift:
+        if each not in DRIFTS:
+            words = f"{each[:40]!r} is not watched{did_you_mean(each, DRIFTS)}; {one_of(DRIFTS)}"
+            yield Fault((*place, "drift"), words)
+    if when.costs is not None:
+        if not 0 < when.costs.of_error < inf:
+            words = f"must be more than 0, got {when.costs.of_error:g}"
+            yield Fault((*place, "costs", "of_error"), words)
+        if not 0 <= when.costs.of_training < inf:
+            words = f"must be 0 or more, got {when.costs.of_training:g}"
+            yield Fault((*place, "costs", "of_training"), words)
+
+
+def _duration_faults(name: str, text: str, least: int, most: int, *within: str) -> Iterator[Fault]:
+    place = ("renew", name, *within)
     try:
         length = duration_ns(text)
     except InvalidUsage:
-        yield Fault(("renew", name), f"{text[:40]!r} is not a duration; write 20m, 12h or 90d")
+        yield Fault(place, f"{text[:40]!r} is not a duration; write 20m, 12h or 90d")
         return
     if not least <= length <= most:
         words = f"must be {_shown(least)} to {_shown(most)}, got {text}"
-        yield Fault(("renew", name), words)
+        yield Fault(place, words)
 
 
 def _shown(length_ns: int) -> str:

@@ -33,6 +33,7 @@ UNDO_EVERY_SECONDS = 0.5
 TIDY_EVERY_SECONDS = 600.0
 HELD_EVERY_SECONDS = 10.0
 SAFEGUARDS_EVERY_SECONDS = 600.0
+RENEW_EVERY_SECONDS = 600.0
 WATCH_EVERY_SECONDS = 10.0
 MEASURE_EVERY_SECONDS = 10.0
 ALERTS_EVERY_SECONDS = 5.0
@@ -90,6 +91,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
         Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
+        Duty("see what is to be trained", RENEW_EVERY_SECONDS, _renewing(late), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
         Duty("forget what was decided", TIDY_EVERY_SECONDS, _forgetting_held(writer), gently=True),
@@ -224,6 +226,20 @@ def _guards(writer: OrderWriter, late: Open, say: Say) -> Callable[[], None]:
 
                 keepers.append(SafeguardKeeper(late(), say).look)
             keepers[0](route)
+
+    return look
+
+
+def _renewing(late: Open) -> Callable[[], None]:
+    """Say which models should be trained anew."""
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.renewing import Renewing
+
+            looks.append(Renewing(late()).look)
+        looks[0]()
 
     return look
 

@@ -1,19 +1,22 @@
-"""`mainstay experiment frequency`: how often to train a model anew, tried on its own history."""
+"""`mainstay experiment frequency | due`: how often to train a model anew, and whether now."""
 
 from collections.abc import Sequence
 
 import click
 
-from mainstay.cli.output import Output, escape, in_workspace, speaking
+from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
+from mainstay.contract.finding import worst
 from mainstay.contract.times import duration_ns
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.renew.schedule.model import Prices
 from mainstay.wiring.frequency import Asked, Frequency, Variant
 from mainstay.wiring.frequency import frequency as find_frequency
+from mainstay.wiring.renewing import Renewing
 from mainstay.wiring.workspace import open_workspace
 
 _DAY_NS = 86_400_000_000_000
 _WAYS_SHOWN = 5
+_MARKS = {"fail": "[bold yellow]•[/]", "pass": "[dim]·[/]", "unsure": "[dim]?[/]"}
 _AGES_SHOWN = (1, 2, 4, 8, 16, 32)
 
 
@@ -67,6 +70,33 @@ def frequency(
         found = find_frequency(opened, asked, lambda done, total: told(done / total))
     output.result(found)
     show(output, found)
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  mainstay experiment due fraud
+  mainstay experiment due fraud || mainstay retrain fraud
+"""
+)
+@click.argument("model")
+@in_workspace
+@speaking
+def due(output: Output, model: str, workspace: str | None) -> None:
+    """Whether it is time to train MODEL anew, by what its contract says in `renew.when`.
+
+    A running server's keeper looks every ten minutes and tells what it finds, as `retraining: …`; a
+    rule of `[alerts]` with `do = ["retrain"]` then trains. Exits 1 when it is time.
+    """
+    found = Renewing(open_workspace(workspace)).conditions(model)
+    output.result({"model": model, "due": worst(found) == "fail", "findings": found})
+    for finding in found:
+        mark = _MARKS[finding.verdict]
+        output.say(f"{mark} [bold]{escape(finding.check)}[/]  {escape(finding.words)}")
+    if worst(found) == "fail":
+        output.say(f"[bold green]→[/] `mainstay retrain {escape(model)}`")
+        raise Ending(NOT_SO)
 
 
 def show(output: Output, found: Frequency) -> None:
