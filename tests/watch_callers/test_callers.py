@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from mainstay.bundle.reference import packed_reference
-from mainstay.contract.model import Category, Contract, Number, Probability
-from mainstay.summaries.probes import FAR, NEAR, SWEPT, far, near, swept
+from mainstay.contract.model import Category, Contract, Number, Probability, Vector
+from mainstay.summaries.probes import FAR, NEAR, SWEPT, far, listed, near, swept
 from mainstay.summaries.reference import Reference
 from mainstay.watch.callers.gather import CALLERS_MAX, Callers
 from mainstay.watch.callers.monitor import KEY, STATES_MAX, look_at_callers, usual_of
@@ -264,6 +264,27 @@ def test_where_few_inputs_sweep_by_themselves_nobody_is_blamed():
     few = {"a": generator.integers(0, 5, 900) * 1.0, "b": generator.integers(0, 5, 900) * 1.0}
     raw = np.full((900, 2), 0.5)
     assert SWEPT not in usual_of(packed_reference(contract, few, {}, raw, None).columns)
+
+
+def test_vectors_are_told_apart_and_nothing_else(versions: Known):
+    """M20: an embedding among the inputs is one of them; the same from NumPy and from Arrow."""
+    generator = np.random.default_rng(3)
+    whole = generator.normal(0, 1, (60, 8))
+    whole[10:] = whole[10]
+    arrow = pa.chunked_array([pa.array(list(whole), pa.list_(pa.float64()))])
+    assert listed(whole) == listed(arrow)
+    inputs = {"input_v": listed(arrow), "input_x": list(range(60))}
+    found, which = swept(inputs, 60)
+    assert found.tolist() == [0.0] * 10 + [1.0] * 50
+    assert set(which[10:].tolist()) == {1}
+    contract = Contract(
+        model="m", inputs={"v": Vector(length=8), "x": Number()}, output=CONTRACT.output
+    )
+    asked = {"v": whole, "x": np.arange(60.0)}
+    known = packed_reference(contract, asked, {}, np.full((60, 2), 0.5), None).columns
+    assert far({"input_v": listed(whole)}, known, 60).tolist() == [0.0] * 60
+    gone = pa.chunked_array([pa.array([[1.0, 2.0], None])])
+    assert listed(gone) == [[1.0, 2.0], None]
 
 
 def test_parts_of_another_version_are_not_asked_about(versions: Known):

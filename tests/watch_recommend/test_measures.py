@@ -119,6 +119,10 @@ def test_buckets_part_the_popular_from_the_long_tail():
         "head", "head", "middle", "tail", "tail", "unseen",
     ]  # fmt: skip
     assert popular.words == "what people took in the reference"
+    halves = known_of(summed(scores_of(1, 100), ["u"] * 100, ["i00"] * 50 + ["i01"] * 50))
+    two = popularity(OUTPUT, halves)
+    assert two is not None
+    assert [BUCKETS[at] for at in two.buckets[:3]] == ["head", "middle", "unseen"]
     unlabelled = {name: known for name, known in reference.items() if name in {ITEM, UNIT}}
     assert "what the model showed" in (popularity(OUTPUT, unlabelled) or popular).words
     assert popularity(OUTPUT, {}) is None

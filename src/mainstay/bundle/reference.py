@@ -23,7 +23,7 @@ from mainstay.contract.columns import Column, Columns
 from mainstay.contract.model import Boolean, Contract, Label, NumberOutput, Probability, Ranking
 from mainstay.summaries.labels import columns_of, in_slice, rulers_of, slice_name
 from mainstay.summaries.origins import usual_answers, usual_forms
-from mainstay.summaries.probes import probes
+from mainstay.summaries.probes import listed, probes
 from mainstay.summaries.rankings import shown, unit_of
 from mainstay.summaries.reference import Known, Reference, decode_reference, reference_of
 from mainstay.summaries.summary import summarise
@@ -64,7 +64,7 @@ def packed_reference(
     if isinstance(contract.output, Ranking) and len(raw):
         units = asked.get(unit_of(contract))
         more |= shown(contract, outputs, None if units is None else units.tolist())
-    own = {f"input_{name}": asked[name].tolist() for name in contract.inputs if name in asked}
+    own = {f"input_{name}": listed(asked[name]) for name in contract.inputs if name in asked}
     more |= probes(contract, own, outputs, found.columns)
     texts = {name: column.tolist() for name, column in columns.items() if column.dtype == object}
     more |= usual_answers(contract) | usual_forms(contract, texts)

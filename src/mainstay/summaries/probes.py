@@ -11,7 +11,7 @@ in a hundred rows, or waits between two rows for the next sealed piece, is not s
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from mainstay.contract.model import Contract, Probability, threshold_of
 from mainstay.summaries.reference import Known
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Numbers, summarise
-from mainstay.summaries.values import values_of
+from mainstay.summaries.values import dimensions, values_of, vectors
 
 PROBE: Final = "probe_"
 """How the names of these columns begin."""
@@ -58,6 +58,17 @@ def probes(
     }
 
 
+def listed(column: Any) -> list[Any]:
+    """The values of a column, of NumPy or Arrow, as what can be told apart; a vector as its
+    bytes."""
+    if isinstance(column, np.ndarray):
+        whole = cast("npt.NDArray[Any]", column)
+        return [row.tobytes() for row in whole] if whole.ndim > 1 else whole.tolist()
+    if dimensions(column) and not column.null_count:
+        return [row.tobytes() for block in vectors(values_of(column)) for row in block]
+    return column.to_pylist()
+
+
 def far(columns: Mapping[str, Sequence[Any]], known: Mapping[str, Known], rows: int) -> Floats:
     """For each row the share of its inputs that are unusual; missing values are not."""
     total, looked = np.zeros(rows), 0
@@ -72,6 +83,8 @@ def far(columns: Mapping[str, Sequence[Any]], known: Mapping[str, Known], rows: 
 
 def _odd(values: Sequence[Any], known: Known) -> Floats | None:
     summary = known.summary
+    if known.ruler.kind == "vector":
+        return None
     if summary.numbers is not None:
         return _outer(_numbers(values), summary.numbers, known.ruler)
     if summary.lengths is not None:

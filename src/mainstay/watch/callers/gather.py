@@ -12,7 +12,18 @@ import numpy as np
 
 from mainstay.bundle.answers import output_names
 from mainstay.contract.model import Contract
-from mainstay.summaries.probes import FAR, MEAN, NEAR, PROBE, SWEPT, far, near, probes, swept
+from mainstay.summaries.probes import (
+    FAR,
+    MEAN,
+    NEAR,
+    PROBE,
+    SWEPT,
+    far,
+    listed,
+    near,
+    probes,
+    swept,
+)
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, summarise
@@ -101,7 +112,7 @@ def _measured(
 
 def _inputs(rows: Any) -> dict[str, list[Any]]:
     return {
-        name: rows.column(name).to_pylist() for name in rows.column_names if name.startswith(_INPUT)
+        name: listed(rows.column(name)) for name in rows.column_names if name.startswith(_INPUT)
     }
 
 
