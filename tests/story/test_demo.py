@@ -15,7 +15,7 @@ def test_the_demonstration_ends_well(tmp_path):
     command = [sys.executable, "-m", "mainstay", "demo", "--once", "--json", "--port", "0"]
     done = subprocess.run(
         [*command, "--workspace", str(tmp_path / "demo")],
-        capture_output=True, text=True, timeout=900, check=False,
+        capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     story = json.loads(done.stdout)
@@ -45,7 +45,7 @@ def test_the_demonstration_ends_well(tmp_path):
     assert story["unseen"] > 0
     again = subprocess.run(
         [sys.executable, "-m", "mainstay", "status", "--workspace", str(tmp_path / "demo")],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert "no server is running" in again.stdout
 
@@ -85,7 +85,7 @@ def test_a_folder_of_somebody_else_is_not_overwritten(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     done = subprocess.run(
         [sys.executable, "-m", "mainstay", "demo", "--once", "--workspace", str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert "not overwritten" in done.stderr

@@ -30,7 +30,7 @@ _CALLERS = 4
 _WORKERS = 2
 _REQUESTS_BETWEEN = 500
 _CANARY = ("--strategy", "canary", "--steps", "10 %, 50 %, 100 %", "--bake", "1s")
-_PATIENCE = "5m"
+_PATIENCE = "15m"
 """Only ends what hangs; how long a canary takes depends on the outcomes it hears."""
 
 
@@ -181,7 +181,7 @@ def _serve_and_release(output: Output, opened: Workspace, server: DemoServer, st
         _do(output, story, 0, "verdict", _newest_verdict(opened))
         _do(output, story, NOT_SO, "deploy", f"{_MODEL}@3", *_CANARY)
         callers.wait_for(_REQUESTS_BETWEEN)
-        _do(output, story, 0, "rollback", _MODEL, "--reason", "to show how")
+        _do(output, story, 0, "rollback", _MODEL, "--reason", "to show how", "--wait", "300")
         callers.wait_for(_REQUESTS_BETWEEN)
     finally:
         callers.stop()

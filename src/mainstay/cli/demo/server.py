@@ -66,7 +66,7 @@ class DemoServer:
     def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
         """One request of our own."""
         place = urlsplit(self.url)
-        connection = http.client.HTTPConnection(f"{place.hostname}", place.port, timeout=10)
+        connection = http.client.HTTPConnection(f"{place.hostname}", place.port, timeout=60)
         try:
             connection.request(method, path, body or None)
             answer = connection.getresponse()

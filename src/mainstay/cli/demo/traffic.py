@@ -18,7 +18,7 @@ import msgspec
 
 from mainstay.cli.demo.world import card
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 60.0
 _BREATH_SECONDS = 0.004
 _HEADERS = {"Content-Type": "application/json"}
 
@@ -65,7 +65,7 @@ class Callers:
         for thread in self._threads:
             thread.join(_PATIENCE_SECONDS * 2)
 
-    def wait_for(self, more: int, patience_seconds: float = 60.0) -> bool:
+    def wait_for(self, more: int, patience_seconds: float = 600.0) -> bool:
         """Wait until so many more requests were answered."""
         goal = self.requests + more
         end = time.monotonic() + patience_seconds
