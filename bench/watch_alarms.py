@@ -135,13 +135,15 @@ def main() -> int:
     parser.add_argument("--chunks", type=int, default=100)
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--power-runs", type=int, default=40)
+    parser.add_argument("--set", action="append", choices=SETS, help="all of them unless named")
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     if options.short:
         options.runs, options.chunks, options.power_runs = 2, 10, 4
     generator = np.random.default_rng(0)
     kept = True
-    for name, (path, left_out) in SETS.items():
+    for name in options.set or SETS:
+        path, left_out = SETS[name]
         if not (DATA / path).exists():
             print(f"{name}: {DATA / path} is not there; MAINSTAY_DATA names the folder")
             continue
