@@ -71,7 +71,7 @@ class Collector:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # because the library names it so
                 """Say nothing."""
 
         return Handler

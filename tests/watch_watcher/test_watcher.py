@@ -188,7 +188,7 @@ def test_what_is_expected_is_told_and_shown(world: World):
         world.write(rows=rows)
         world.tick(world.watcher(), contract)
         now_ms, saved = world.now + GRACE_MS, world.monitors.load("fraud")[0]
-        shown = overview(watched, world.summaries, saved, now_ms).expected
+        shown = overview(watched, world.summaries, saved, world, now_ms).expected
         assert tuple(finding.check for finding in shown) == lines
     told = [(change.kind, change.finding.check) for _, change in world.told]
     assert told == [("opened", lines[0]), ("resolved", lines[0])]
@@ -206,3 +206,26 @@ def test_a_week_that_nobody_watched_is_no_quiet_week(world: World):
     world.write()
     world.tick(world.watcher())
     assert world.monitors.load("fraud")[0].usage.counts == ()
+
+
+def test_a_leak_of_a_process_is_told_and_its_memory_shown(world: World):
+    """M11 M1: from what the keeper read of workers, beside what decisions say."""
+    gathered = Processes()
+    held = (Held("fraud", FRAUD.fingerprint, FRAUD.number),)
+    watcher = world.watcher()
+    for place in range(90):
+        used = round(200 * 2**20 * 1.01**place)
+        reading = Reading(process="worker 0 (7)", held=held, resident_bytes=used)
+        parts = gathered.take([reading], world.now)
+        world.summaries.add(f"processes-{place}", parts)
+        world.tick(watcher)
+        world.now += STRETCH_MS
+    world.write()
+    world.tick(watcher)
+    checks = [change.finding.check for _, change in world.told if change.kind == "opened"]
+    assert checks == ["memory: creeps up"]
+    saved, _ = world.monitors.load("fraud")
+    watched = Watched("fraud", CONTRACT, frozenset({FRAUD.fingerprint}), FRAUD.fingerprint)
+    (version, *_) = overview(watched, world.summaries, saved, world, world.now).versions
+    assert version.memory_bytes is not None
+    assert 200 * 2**20 < version.memory_bytes < 200 * 2**20 * 1.01**90
