@@ -1,5 +1,6 @@
 """What a version learned from travels with it, as marks that are small and never forget (N14)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from mainstay.base.errors import InvalidBundle, InvalidUsage
 from mainstay.bundle import known as known_values
 from mainstay.bundle.archive import Unpacked, unpack
 from mainstay.bundle.assets import Examples
+from mainstay.bundle.digest import sha256_of
 from mainstay.bundle.known import Marks, check_known, packed_known, read_known
 from mainstay.bundle.load import load
-from mainstay.bundle.model import Refreshed
+from mainstay.bundle.manifest import fingerprint_of
+from mainstay.bundle.model import MANIFEST_FILE, Refreshed
 from mainstay.bundle.pack import pack
 from mainstay.bundle.refresh import with_confidence
 from mainstay.contract.load import loads_contract
@@ -188,6 +191,32 @@ def test_marks_that_are_not_as_they_were_written_are_refused(
     known = {**manifest.known, "user": change(manifest.known["user"])}
     with pytest.raises(InvalidBundle, match="not as they were written"):
         read_known(unpacked.folder, msgspec.structs.replace(manifest, known=known))
+
+
+def test_marks_out_of_order_are_refused(unpacked: Unpacked, tmp_path: Path) -> None:
+    """N14: looking for one of them would miss it, and take a known user for a new one."""
+    known = unpacked.manifest.known["user"]
+    marks = np.frombuffer((unpacked.folder / known.file).read_bytes(), dtype="<u4")
+    (tmp_path / "assets").mkdir()
+    (tmp_path / known.file).write_bytes(marks[::-1].tobytes())
+    files = {known.file: sha256_of(marks[::-1].tobytes())}
+    manifest = msgspec.structs.replace(unpacked.manifest, known={"user": known}, files=files)
+    with pytest.raises(InvalidBundle, match="not as they were written"):
+        read_known(tmp_path, manifest)
+
+
+def test_nothing_is_loaded_that_does_not_say_what_is_known(
+    unpacked: Unpacked, tmp_path: Path
+) -> None:
+    """N14 S9: such a version never comes into memory, so it never answers."""
+    folder = Path(shutil.copytree(unpacked.folder, tmp_path / "bare"))
+    folder.chmod(0o700)
+    file = folder / MANIFEST_FILE
+    raw = msgspec.json.encode(msgspec.structs.replace(unpacked.manifest, known={}))
+    file.unlink()
+    file.write_bytes(raw)
+    with pytest.raises(InvalidBundle, match="which values of 'user'"):
+        load(folder, fingerprint_of(raw))
 
 
 def test_a_bundle_that_does_not_say_what_is_known_is_refused(unpacked: Unpacked) -> None:

@@ -146,6 +146,16 @@ def _judge_faults(draft: Draft, known: Known) -> Iterator[Fault]:
         yield from judge_faults(judge, known._replace(notes=release.notes))
 
 
+def _all_labels_faults(draft: Draft, labels: Labels, known: Known) -> Iterator[Fault]:
+    """What makes no sense in how it becomes known whether answers were right."""
+    unread = draft.release is None and ("release",) in draft.written
+    release = None if unread else draft.release or Release()
+    yield from labels_faults(labels, release)
+    yield from hearing_faults(labels, known)
+    if labels.ask is not None:
+        yield from asking_faults(labels.ask, known)
+
+
 def rule_faults(draft: Draft) -> Iterator[Fault]:
     """Everything that makes no sense."""
     if draft.model is not None:
@@ -187,12 +197,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     if draft.release is not None:
         yield from release_faults(draft.release, known)
     if draft.labels is not None:
-        unread = draft.release is None and ("release",) in draft.written
-        release = None if unread else draft.release or Release()
-        yield from labels_faults(draft.labels, release)
-        yield from hearing_faults(draft.labels, known)
-        if ask is not None:
-            yield from asking_faults(ask, known)
+        yield from _all_labels_faults(draft, draft.labels, known)
     yield from expect_faults(draft.expect, known)
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)
