@@ -42,8 +42,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def test_a_recall_under_traffic_fails_nobody_and_is_taken_back(
     server: RunningServer, measured: Callable[[str, object], None]
 ) -> None:
-    """N2 S5 L7: the command returns when every worker answers with the clean version; no request
-    fails meanwhile; the decisions it lists are those that the bad one made, every one."""
+    """N2 S5 L6 L7: the command returns when every worker answers with the clean version; no request
+    fails meanwhile; the decisions it lists are those that the bad one made, every one; each of
+    these is answered anew, and whoever asks for one is told."""
     opened = open_workspace(server.workspace)
     with Callers(server, seed=6) as callers:
         callers.more(200)
@@ -59,6 +60,8 @@ def test_a_recall_under_traffic_fails_nobody_and_is_taken_back(
         listed = mainstay(
             "recall", "show", "1", "--decisions", "--json", workspace=server.workspace
         )
+        again = mainstay("reprocess", "--recall", "1", "--json", workspace=server.workspace)
+        assert again.returncode == 0, again.stdout + again.stderr
         undone = mainstay("recall", "undo", "1", "--json", workspace=server.workspace)
         assert undone.returncode == 0, undone.stdout + undone.stderr
         route = opened.chain.current(MODEL)
@@ -80,5 +83,16 @@ def test_a_recall_under_traffic_fails_nobody_and_is_taken_back(
     assert {row["id"] for row in shown} == bad
     assert len(shown) == len(bad) > 200
     assert done["plan"]["blast"]["made"][0]["decisions"] <= len(bad)
+    reprocessed = json.loads(again.stdout)
+    assert (reprocessed["answered"], reprocessed["refused"]) == (len(bad), 0)
+    new = opened.journal.query("SELECT shadows, id FROM decisions WHERE door = 'reprocess'")
+    by = dict(zip(new.column("shadows").to_pylist(), new.column("id").to_pylist(), strict=True))
+    assert by.keys() == bad
+    assert new.num_rows == len(bad)
+    status, old = server.ask("GET", f"/decisions/{shown[0]['id']}")
+    assert status == 200
+    assert [each["replaced"]["by"] for each in old["since"] if "replaced" in each] == [
+        by[shown[0]["id"]]
+    ]
     measured("recalled, all workers answering, within s", done["seconds"])
     measured("answers heard; decisions of the bad version", (len(heard.answers), len(bad)))
