@@ -43,18 +43,19 @@ definition = Definition(
     columns={f"input_{name}": "DOUBLE" for name in names},
     window_ns=60_000_000_000 if silence else 0, silence=silence,
 )
-began = time.perf_counter()
 from mainstay.renew.labels.read import read
+began, used = time.perf_counter(), time.process_time()
 found = read(journal.query, definition)
-joined = time.perf_counter() - began
+joined, joined_used = time.perf_counter() - began, time.process_time() - used
 peak_of_join = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 del found
-began = time.perf_counter()
+began, used = time.perf_counter(), time.process_time()
 taken = take(Shelf(journal.query, MemorySnapshotStore(), folder / "snapshots"), definition, "b", 1)
-whole = time.perf_counter() - began
+whole, whole_used = time.perf_counter() - began, time.process_time() - used
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"rows": taken.rows, "silent": taken.silent, "join_s": joined, "whole_s": whole,
-                  "join_gb": peak_of_join / 1e6, "whole_gb": peak / 1e6}))
+                  "join_gb": peak_of_join / 1e6, "whole_gb": peak / 1e6,
+                  "join_cpu_s": joined_used, "whole_cpu_s": whole_used}))
 """
 
 
@@ -123,12 +124,14 @@ def main() -> int:
         took = time.perf_counter() - began
         print(f"{count:,} decisions, {labelled:,} of them labelled, built in {took:.0f} s")
         found = {"with a label": ask(folder, ""), "all, silence means a": ask(folder, "a")}
-    print(f"{'':<24}{'rows':>12}{'join':>10}{'':>10}{'snapshot':>12}{'':>10}")
+    print(f"{'':<24}{'rows':>12}  {'clock':>10}{'processor':>12}{'memory':>12}")
     for name, each in found.items():
-        print(
-            f"{name:<24}{each['rows']:>12,}{each['join_s']:>8.2f} s{each['join_gb']:>7.2f} GB"
-            f"{each['whole_s']:>10.2f} s{each['whole_gb']:>7.2f} GB"
-        )
+        for what in ("join", "whole"):
+            said = name if what == "join" else "  and the snapshot of it"
+            print(
+                f"{said:<24}{each['rows']:>12,}  {each[what + '_s']:>8.2f} s"
+                f"{each[what + '_cpu_s']:>10.2f} s{each[what + '_gb']:>9.2f} GB"
+            )
     rows = found["with a label"]["rows"], found["all, silence means a"]["rows"]
     if rows != (labelled, count) or found["all, silence means a"]["silent"] != count - labelled:
         print(f"wrong: {rows} instead of {(labelled, count)}")

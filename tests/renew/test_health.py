@@ -270,6 +270,9 @@ def test_what_lasts_becomes_usual_but_for_silence(world: World):
     world.run(24 * 14 - 6, look=False)
     world.run(8)
     assert set(world.saved.open) == {"||heard|bank label|labels.silent"}
+    whole = restored(world.saved.others["sources"]).ears[""].usual
+    assert whole is not None
+    assert whole.made_ms < world.now_ms - 13 * DAY_MS, "nobody learns while somebody is silent"
     usual = restored(world.saved.others["sources"]).ears["shop label"].usual
     assert usual is not None
     assert 4000.0 < usual.delays[int(np.searchsorted(usual.shares, 0.25))] < 8000.0

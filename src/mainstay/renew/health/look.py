@@ -157,6 +157,12 @@ class _Look:
 
     def _source(self, name: str, parts: Sequence[Part], decided: Sequence[Part]) -> None:
         self._accept(name)
+        if name == ALL:
+            if any(self._open(each) for each in self._ears if each != ALL):
+                # It is told of the source itself; nobody knows what is usual of the others alone.
+                self._ears[name] = _forgetting(self._ears[name])
+                return
+            self._learn(name, decided)
         ear = self._ears[name]
         if ear.usual is not None and ear.usual.block_ms:
             usual = ear.usual
@@ -384,11 +390,15 @@ class _Look:
         if ear.usual is not None and ear.usual.block_ms:
             # What is new is looked at anew the more often.
             wait = min(max(int(ear.usual.reach_s * 250.0), HOUR_MS), DAY_MS)
-        if now_ms - ear.tried_ms < wait or self._open(name):
+        going = self._open(name) if name != ALL else any(map(self._open, self._ears))
+        if now_ms - ear.tried_ms < wait or going:
             return
         since_ms = now_ms - HISTORY_MS
         told, heard = (self._history(name, which, since_ms) for which in (TOLD, HEARD))
-        past = Past(decided, told, heard, now_ms, ear.left)
+        left = ear.left
+        if name == ALL:  # a source that was renamed is left out from the beginning on
+            left = tuple(span for each in self._ears.values() for span in each.left if span[0])
+        past = Past(decided, told, heard, now_ms, left)
         many = self._closed.per_alarm * max(self._many(), 10)
         usual = usual_of(past, math.log(many))
         ear = msgspec.structs.replace(ear, tried_ms=now_ms)
