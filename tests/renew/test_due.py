@@ -99,6 +99,26 @@ def test_what_makes_no_sense_is_refused_at_its_setting(
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("renew", "where", "words"),
+    [
+        ("start: befor", "renew.start", "did you mean"),
+        ("""through: "srun 'x" """, "renew.through", "no closing quotation"),
+        ('through: "a\\nb"', "renew.through", "one line"),
+    ],
+)
+def test_how_it_is_trained_is_refused_at_its_setting(
+    tmp_path: Path, renew: str, where: str, words: str
+) -> None:
+    """N5 N10."""
+    file = tmp_path / "sums.yaml"
+    file.write_text(CONTRACT + 'renew: {train: "weights:good", ' + renew + "}\n")
+    with pytest.raises(InvalidContractFile) as refused:
+        load_contract(file)
+    assert where in str(refused.value)
+    assert words in str(refused.value)
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path / "shop")

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from msgspec import structs
 
 from mainstay.cli import cli
-from mainstay.cli.schedules import show
 from mainstay.cli.output import Output
+from mainstay.cli.schedules import show
 from mainstay.renew.schedule.model import Prices
 from mainstay.renew.schedule.recommend import advise
 from mainstay.wiring.frequency import Frequency, Variant
@@ -90,7 +90,7 @@ def test_it_says_what_to_do_in_words(capsys: pytest.CaptureFixture[str]) -> None
     prices = Prices(of_error=2.0, of_training=40.0)
     losses = history(12, lambda i, j: 0.1 * (j - i))
     table = [[None if np.isnan(v) else float(v) for v in line] for line in losses.table]
-    variant = Variant(window_ns=0, advice=advise(losses, prices), losses=table)
+    variant = Variant(window_ns=0, start="scratch", advice=advise(losses, prices), losses=table)
     hour = 3_600_000_000_000
     show(
         Output(as_json=False),

@@ -61,6 +61,17 @@ def fills(data):
 def exits(data):
     raise SystemExit(3)
 
+def goes_on(data):
+    before = 0 if data.before is None else int((data.before / "count").read_text())
+    (data.keep / "count").write_text(str(before + 1))
+    (data.folder / "log.txt").write_text("gone")
+    return fitted(data)
+
+def hoards(data):
+    for name in "abc":
+        (data.keep / name).write_bytes(bytes(10_000_000))
+    return fitted(data)
+
 def draws(data):
     import random
     raise ValueError([random.random(), float(np.random.random()), data.seed])
@@ -253,3 +264,81 @@ def test_what_is_not_set_up_is_said(shop: Path, contract: str, words: str):
     shutil.rmtree(shop / "training")
     trained_by(shop, "good")
     assert "there is no folder" in run(shop, "retrain", "sums").output
+
+
+def test_a_training_goes_on_from_the_one_before_where_the_contract_says_so(shop: Path):
+    """N5: from scratch by default; where it started is on the card, and what it left is kept."""
+    trained_by(shop, "goes_on")
+    workspace = open_workspace(shop)
+
+    def next_one(start: str) -> tuple[str, str]:
+        contract = shop / "contracts" / "sums.yaml"
+        contract.write_text(contract.read_text().replace("time: 2s", f"start: {start}, time: 2s"))
+        done = run(shop, "retrain", "sums", "--json")
+        assert done.exit_code == 0, done.output
+        contract.write_text(contract.read_text().replace(f"start: {start}, ", ""))
+        version = workspace.registry.versions("sums")[-1]
+        assert (
+            version.card.parameters["training"]["started"]
+            == json.loads(done.output)["run"]["started"]
+        )
+        kept = workspace.places.kept / version.fingerprint
+        assert [file.name for file in kept.iterdir()] == ["count"]
+        return json.loads(done.output)["run"]["started"], (kept / "count").read_text()
+
+    # The version that answers was made by hand and left nothing.
+    assert next_one("before") == ("scratch", "1")
+    second = workspace.registry.versions("sums")[-1].fingerprint
+    assert next_one("before") == (second, "2")
+    assert next_one("scratch") == ("scratch", "1")
+
+
+def test_more_than_it_may_write_is_not_kept(shop: Path):
+    """N5: files that are each small enough, and too much together."""
+    trained_by(shop, "hoards")
+    done = run(shop, "retrain", "sums")
+    assert done.exit_code == 1
+    assert "renew.disk_gb" in done.output or "more than it may write" in done.output
+    assert len(open_workspace(shop).registry.versions("sums")) == 1
+
+
+def through(shop: Path, command: str) -> None:
+    contract = shop / "contracts" / "sums.yaml"
+    quoted = json.dumps(command)
+    contract.write_text(contract.read_text().replace("time: 2s", f"through: {quoted}, time: 2s"))
+
+
+def test_a_training_runs_through_a_command_of_the_users(shop: Path, tmp_path: Path):
+    """N5: as a job of somebody's cluster: the command gets ours behind it, and its surroundings."""
+    trained_by(shop, "good")
+    job = tmp_path / "job"
+    job.write_text('#!/bin/sh\necho "$1" > "$JOB_LOG"\nshift\nexec "$@"\n')
+    job.chmod(0o755)
+    through(shop, f"{job} 'two words'")
+    log = tmp_path / "log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOB_LOG", str(log))
+        done = run(shop, "retrain", "sums", "--json")
+    assert done.exit_code == 0, done.output
+    assert log.read_text() == "two words\n"
+    assert open_workspace(shop).chain.current("sums").number == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("no-such-program", "no-such-program cannot be run"),
+        ("false", "exit status 1"),
+        ("sh -c 'echo the queue is closed >&2; exit 7'", "the queue is closed"),
+    ],
+)
+def test_a_command_that_does_not_train_is_told(shop: Path, command: str, words: str):
+    """N5: a finding, and what served goes on."""
+    trained_by(shop, "good")
+    through(shop, command)
+    done = run(shop, "retrain", "sums")
+    assert done.exit_code == 1
+    assert words in " ".join(done.output.split())
+    workspace = open_workspace(shop)
+    assert workspace.chain.current("sums").number == 1
+    assert len(findings(workspace)) == 1

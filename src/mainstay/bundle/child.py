@@ -87,25 +87,19 @@ def ask_child(
     within: TrialLimits,
     max_bytes: int = _ANSWER_MAX_BYTES,
     what: str = "the bundle",
+    through: Sequence[str] = (),
 ) -> T:
     """What a module of ours, run as a child, made of its arguments; `InvalidBundle` in words when
-    it refused, failed, hung or died."""
+    it refused, failed, hung or died. `through` is a command that it is run behind: it keeps its
+    surroundings, and the answer comes by file, because it may be on another machine."""
+    if through:
+        return _ask_through(through, _command(module, within, arguments), answer, (within, what))
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as noise:
         try:
             # The arguments are ours: no shell, and no text of a bundle.
             child = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    module,
-                    str(writing),
-                    str(within.memory_bytes),
-                    str(within.seconds),
-                    str(within.file_bytes),
-                    *arguments,
-                ],
+                _command(module, within, arguments)(str(writing)),
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,
@@ -129,6 +123,55 @@ def ask_child(
         noise.seek(max(0, noise.seek(0, os.SEEK_END) - _NOISE_SHOWN))
         said = noise.read().decode("utf-8", "replace").strip()
     return _believe(heard, answer, (status, said, what), within)
+
+
+def _command(
+    module: str, within: TrialLimits, arguments: Sequence[str]
+) -> Callable[[str], list[str]]:
+    """The command line of a child that answers to a descriptor, or to a file."""
+    figures = str(within.memory_bytes), str(within.seconds), str(within.file_bytes)
+    return lambda to: [sys.executable, "-P", "-m", module, to, *figures, *arguments]
+
+
+def _ask_through(
+    through: Sequence[str],
+    command: Callable[[str], list[str]],
+    answer: type[T],
+    given: tuple[TrialLimits, str],
+) -> T:
+    within, what = given
+    with tempfile.TemporaryDirectory(prefix="mainstay-answer-") as folder:
+        file = Path(folder) / "answer"
+        with tempfile.TemporaryFile() as noise:
+            try:
+                child = subprocess.Popen(
+                    [*through, *command(str(file))],
+                    stdin=subprocess.DEVNULL,
+                    stdout=noise,
+                    stderr=noise,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise InvalidBundle(
+                    f"{through[0]} cannot be run: {error.strerror or error}",
+                    rule="through",
+                    got=through[0],
+                    expected="a command of this machine",
+                ) from error
+            try:
+                status, too_late = child.wait(within.seconds), False
+            except subprocess.TimeoutExpired:
+                status, too_late = -signal.SIGKILL, True
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            noise.seek(max(0, noise.seek(0, os.SEEK_END) - _NOISE_SHOWN))
+            said = noise.read().decode("utf-8", "replace").strip()
+        data = bytearray()
+        with contextlib.suppress(OSError), file.open("rb") as told:
+            data = bytearray(told.read(_ANSWER_MAX_BYTES + 1))
+    return _believe(_Heard(data, too_late=too_late), answer, (status, said, what), within)
 
 
 def _environment() -> dict[str, str]:
@@ -218,7 +261,7 @@ def _at_most(what: int, soft: int, hard: int) -> None:
 
 def answer_over(arguments: list[str], work: Callable[[list[str]], Any]) -> int:
     """The child's side: do the work on the arguments that `ask_child` was given, and write what
-    came of it to the descriptor that was handed over."""
+    came of it to the descriptor, or file, that was handed over."""
     descriptor, memory_bytes, seconds, file_bytes, *own = arguments
     _confine(int(memory_bytes), float(seconds), int(file_bytes))
     try:
@@ -241,6 +284,9 @@ def answer_over(arguments: list[str], work: Callable[[list[str]], Any]) -> int:
             )
         )
     data = memoryview(msgspec.msgpack.encode(told))
+    if not descriptor.isdigit():
+        Path(descriptor).write_bytes(data)
+        return 0
     while data:
         data = data[os.write(int(descriptor), data) :]
     return 0

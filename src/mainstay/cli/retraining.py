@@ -5,6 +5,7 @@ import click
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.renew.snapshots.model import SHOWN_CHARACTERS
+from mainstay.renew.training.model import SCRATCH
 from mainstay.wiring.training import Asked, Both, Retrained, retrain_both
 from mainstay.wiring.training import retrain as retrain_model
 from mainstay.wiring.workspace import open_workspace
@@ -105,6 +106,8 @@ def show_retrained(output: Output, found: Retrained) -> None:
         output.say(f"    {escape(name)}  {value:.4g}")
     for why, count in run.skipped.items():
         output.say(f"  [dim]left out[/]   {count:,} {escape(why)}")
+    if run.started != SCRATCH:
+        output.say(f"  [dim]started[/]    from what version {run.started[:12]} left")
     if run.repeated:
         output.say(f"  [dim]repeated[/]   {run.repeated:,} rows say what an earlier one says")
     output.say(f"  [dim]code[/]       {escape(run.function)}, {run.code[:12]}; seed {run.seed}")

@@ -9,6 +9,7 @@ from mainstay.contract.finding import worst
 from mainstay.contract.times import duration_ns
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.renew.schedule.model import Prices
+from mainstay.renew.training.model import SCRATCH
 from mainstay.wiring.frequency import Asked, Frequency, Variant
 from mainstay.wiring.frequency import frequency as find_frequency
 from mainstay.wiring.renewing import Renewing
@@ -25,8 +26,7 @@ _AGES_SHOWN = (1, 2, 4, 8, 16, 32)
 \b
 Examples:
   mainstay experiment frequency fraud --training-cost 200
-  mainstay experiment frequency fraud --since 365d --period 7d --window 30d --window 90d \\
-    --error-cost 12 --training-cost 800
+  mainstay experiment frequency fraud --since 365d --period 7d --window 60d --training-cost 65
 """
 )
 @click.argument("model")
@@ -36,10 +36,10 @@ Examples:
               help="How long a period is; by default a twelfth of the history.")  # fmt: skip
 @click.option("--window", "windows", multiple=True, metavar="TIME",
               help="Try learning from only so much, too; may be given again.")  # fmt: skip
-@click.option("--error-cost", type=click.FloatRange(0, min_open=True), default=1.0,
-              help="What a wrong answer costs (1); of numbers, a unit of distance.")  # fmt: skip
+@click.option("--from-before", "start", is_flag=True,
+              help="Try starting from what the training before left, too.")  # fmt: skip
 @click.option("--training-cost", type=click.FloatRange(0), required=True,
-              help="What a training with its release costs, in the same unit.")  # fmt: skip
+              help="What a training with its release costs, in errors (of numbers: in units).")  # fmt: skip
 @in_workspace
 @speaking
 def frequency(
@@ -48,7 +48,7 @@ def frequency(
     since: str,
     period: str | None,
     windows: Sequence[str],
-    error_cost: float,
+    start: bool,
     training_cost: float,
     workspace: str | None,
 ) -> None:
@@ -62,9 +62,10 @@ def frequency(
     asked = Asked(
         model=model,
         since_ns=moment_or_ago_ns(since, opened.clock.now_ns(), "since"),
-        prices=Prices(of_error=error_cost, of_training=training_cost),
+        prices=Prices(of_error=1.0, of_training=training_cost),
         period_ns=None if period is None else duration_ns(period),
         windows_ns=tuple(map(duration_ns, windows)),
+        start=start,
     )
     with output.working(f"Training {model} over its history", 1.0) as told:
         found = find_frequency(opened, asked, lambda done, total: told(done / total))
@@ -147,7 +148,8 @@ def _show_variant(output: Output, variant: Variant, length: str) -> None:
 
 
 def _window(variant: Variant) -> str:
-    return f"the newest {_days(variant.window_ns)}" if variant.window_ns else "everything"
+    learned = f"the newest {_days(variant.window_ns)}" if variant.window_ns else "everything"
+    return learned if variant.start == SCRATCH else f"{learned}, from the model before"
 
 
 def _days(length_ns: int) -> str:

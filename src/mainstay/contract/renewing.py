@@ -41,6 +41,12 @@ class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How much memory it may ask for; address space, several times what is resident."""
     disk_gb: float = 1.0
     """How large a file it may write."""
+    start: str = "scratch"
+    """Where a training starts: from `scratch`, or from what the training of the version `before`
+    left in `data.keep`, where it left anything."""
+    through: str = ""
+    """A command that a training is run through, such as `srun --mem=16G`: the command that trains
+    is put behind it. It must see the files of this machine in the same places."""
     when: RenewWhen | None = None
     """When it should be trained. The keeper looks, and says so as the finding `retraining`; a rule
     of `[alerts]` with `do = ["retrain"]` trains."""

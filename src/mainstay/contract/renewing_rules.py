@@ -4,6 +4,7 @@ Promises to name every fault at its setting, with what would be right; see `rule
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from math import inf
 from typing import Final
@@ -20,6 +21,8 @@ from mainstay.contract.words import did_you_mean, one_of
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
+STARTS: Final = ("scratch", "before")
+_COMMAND_MAX: Final = 1000
 DRIFTS: Final = ("inputs", "answers", "labels")
 """What may have changed so that a model should be trained anew."""
 _SIZES: Final = {"memory_gb": (1.0, 4096.0), "disk_gb": (0.001, 4096.0)}
@@ -49,12 +52,27 @@ def renew_faults(renew: Renew) -> Iterator[Fault]:
     else:
         if not 0.01 <= newest <= 0.5:
             yield Fault(("renew", "newest"), f"must be 1 % to 50 %, got {renew.newest}")
+    if renew.start not in STARTS:
+        guess = did_you_mean(renew.start, STARTS)
+        yield Fault(("renew", "start"), f"{renew.start[:40]!r} is none{guess}; {one_of(STARTS)}")
+    yield from _command_faults(renew.through)
     if renew.when is not None:
         yield from _when_faults(renew.when)
     for name, (least, most) in _SIZES.items():
         size: float = getattr(renew, name)
         if not least <= size <= most:
             yield Fault(("renew", name), f"must be {least:g} to {most:g} gigabytes, got {size:g}")
+
+
+def _command_faults(command: str) -> Iterator[Fault]:
+    place = ("renew", "through")
+    if len(command) > _COMMAND_MAX or not command.isprintable():
+        yield Fault(place, f"must be one line of at most {_COMMAND_MAX} characters")
+        return
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        yield Fault(place, f"is no command: {error}".lower())
 
 
 def _when_faults(when: RenewWhen) -> Iterator[Fault]:

@@ -81,6 +81,11 @@ class Places:
         return self.root / self.settings.trusted_keys
 
     @property
+    def kept(self) -> Path:
+        """What trainings left for the ones that start from them, by fingerprint."""
+        return self.root / "kept"
+
+    @property
     def snapshots(self) -> Path:
         """The rows of snapshots, as Parquet files."""
         return self.root / "snapshots"

@@ -7,23 +7,25 @@ retrain` would run it, and keeps no version; and that the journal is read once, 
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.assets import Examples, encode_examples
 from mainstay.contract.columns import take
 from mainstay.contract.model import Contract
-from mainstay.renew.schedule.model import Losses, Prices
+from mainstay.renew.schedule.model import Floats, Losses, Prices
 from mainstay.renew.schedule.recommend import PERIODS_MIN, Advice, advise
 from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.training.backtest import Aged, Later
-from mainstay.renew.training.model import ROWS_MIN
+from mainstay.renew.training.model import KEPT, ROWS_MIN, SCRATCH
 from mainstay.wiring.snapshotting import define, rows_of, take_snapshot
-from mainstay.wiring.training import LearnedRows, in_child, learned_rows, task_of, trainable
+from mainstay.wiring.training import BEFORE, LearnedRows, in_child, learned_rows, task_of, trainable
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
 PERIODS: Final = 12
@@ -43,6 +45,8 @@ class Asked:
     """How long a period is; a twelfth of the history where nobody says."""
     windows_ns: tuple[int, ...] = ()
     """Besides learning from everything: from the newest decisions of so long."""
+    start: bool = False
+    """Besides starting from scratch: from what the training of the period before left."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
     window_ns: int
     """It learns from decisions of so long; 0: from all."""
+    start: str
+    """From `scratch`, or from what the training of the period `before` left."""
     advice: Advice
     losses: list[list[float | None]]
     """In row i what the model trained at the end of period i lost in each later period."""
@@ -86,25 +92,25 @@ def frequency(
     first_us, last_us = int(rows.times_us[0]), int(rows.times_us[-1])
     period_us = (asked.period_ns or (last_us + 1 - first_us) * 1000 // PERIODS) // 1000
     ends = _ends(rows, first_us, period_us)
-    windows = (_EVERYTHING, *sorted(set(asked.windows_ns)))
-    todo = len(windows) * (len(ends) - 1)
-    done = 0
-    variants: list[Variant] = []
+    history = _History(workspace, (contract, snapshot, rows), ends, who)
+    ways = list(
+        product(
+            (_EVERYTHING, *sorted(set(asked.windows_ns))),
+            (SCRATCH, BEFORE) if asked.start else (SCRATCH,),
+        )
+    )
+    todo = len(ways) * (len(ends) - 1)
     counts = np.diff([0, *ends])
-    for window_ns in windows:
-        table = np.full((len(ends), len(ends)), np.nan)
-        for at in range(len(ends) - 1):
-            begin = int(np.searchsorted(rows.times_us, _from(ends, rows, at, window_ns)))
-            table[at, at + 1 :] = _aged(
-                workspace, (contract, snapshot, rows), (begin, at), ends, who
-            )
-            done += 1
-            tell(done, todo)
+    variants: list[Variant] = []
+    for number, (window_ns, start) in enumerate(ways):
+        trained = number * (len(ends) - 1)
+        table = history.losses(
+            window_ns, start, lambda done, before=trained: tell(before + done, todo)
+        )
         losses = Losses(table=table, rows=counts.astype(np.float64))
         known = [[None if np.isnan(v) else float(v) for v in line] for line in table.tolist()]
-        variants.append(
-            Variant(window_ns=window_ns, advice=advise(losses, asked.prices), losses=known)
-        )
+        advice = advise(losses, asked.prices)
+        variants.append(Variant(window_ns=window_ns, start=start, advice=advice, losses=known))
     variants.sort(key=lambda each: each.advice.followed.run.cost)
     return Frequency(
         model=asked.model,
@@ -114,6 +120,59 @@ def frequency(
         prices=asked.prices,
         variants=variants,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Labelled rows, cut into periods."""
+
+    workspace: Workspace
+    given: tuple[Contract, Snapshot, LearnedRows]
+    ends: list[int]
+    who: str
+
+    def losses(self, window_ns: int, start: str, tell: Callable[[int], None]) -> Floats:
+        """What the model of the end of each period loses in every later one."""
+        periods = len(self.ends)
+        table = np.full((periods, periods), np.nan)
+        with tempfile.TemporaryDirectory(prefix="mainstay-experiment-") as folder:
+            before: Path | None = None
+            for at in range(periods - 1):
+                into = Path(folder) / str(at)
+                into.mkdir()
+                table[at, at + 1 :] = self._aged(at, window_ns, into, before)
+                left = into / KEPT
+                if start == BEFORE and any(left.iterdir()):
+                    before = left
+                tell(at + 1)
+        return table
+
+    def _aged(self, at: int, window_ns: int, into: Path, before: Path | None) -> list[float]:
+        """What the model of one moment loses in each later period."""
+        contract, snapshot, rows = self.given
+        end = self.ends[at]
+        since_us = int(rows.times_us[end - 1]) - window_ns // 1000 if window_ns else 0
+        learn = slice(int(np.searchsorted(rows.times_us, since_us)), end)
+        part = LearnedRows(
+            inputs=take(rows.inputs, learn),
+            labels=rows.labels[learn],
+            times_us=rows.times_us[learn],
+            weights=rows.weights[learn],
+            skipped=rows.skipped,
+        )
+        task = task_of(self.workspace, (contract, snapshot, part), into, self.who)
+        later = slice(end, self.ends[-1])
+        examples = Examples(inputs=take(rows.inputs, later), expected=rows.labels[later])
+        (into / "asked").write_bytes(encode_examples(examples))
+        what = Later(
+            task=structs.replace(task, before=str(before or "")),
+            asked=str(into / "asked"),
+            ends=tuple(each - end for each in self.ends[at + 1 :]),
+        )
+        file = into / "later.json"
+        file.write_bytes(msgspec.json.encode(what))
+        found = in_child("mainstay.renew.training.backtest", file, Aged, contract)
+        return [float("nan") if loss is None else loss for loss in found.losses]
 
 
 def _ends(rows: LearnedRows, first_us: int, period_us: int) -> list[int]:
@@ -131,43 +190,3 @@ def _ends(rows: LearnedRows, first_us: int, period_us: int) -> list[int]:
             "labels",
         )
     return ends
-
-
-def _from(ends: list[int], rows: LearnedRows, at: int, window_ns: int) -> int:
-    """The first moment that a training at the end of a period learns from."""
-    last_us = int(rows.times_us[ends[at] - 1])
-    return last_us - window_ns // 1000 if window_ns else 0
-
-
-def _aged(
-    workspace: Workspace,
-    given: tuple[Contract, Snapshot, LearnedRows],
-    place: tuple[int, int],
-    ends: list[int],
-    who: str,
-) -> list[float]:
-    """What the model of one moment loses in each later period."""
-    contract, snapshot, rows = given
-    begin, at = place
-    learn, later = slice(begin, ends[at]), slice(ends[at], ends[-1])
-    part = LearnedRows(
-        inputs=take(rows.inputs, learn),
-        labels=rows.labels[learn],
-        times_us=rows.times_us[learn],
-        weights=rows.weights[learn],
-        skipped=rows.skipped,
-    )
-    with tempfile.TemporaryDirectory(prefix="mainstay-experiment-") as folder:
-        into = Path(folder)
-        task = task_of(workspace, (contract, snapshot, part), into, who)
-        examples = Examples(inputs=take(rows.inputs, later), expected=rows.labels[later])
-        (into / "asked").write_bytes(encode_examples(examples))
-        what = Later(
-            task=task,
-            asked=str(into / "asked"),
-            ends=tuple(end - ends[at] for end in ends[at + 1 :]),
-        )
-        file = into / "later.json"
-        file.write_bytes(msgspec.json.encode(what))
-        found = in_child("mainstay.renew.training.backtest", file, Aged, contract)
-    return [float("nan") if loss is None else loss for loss in found.losses]

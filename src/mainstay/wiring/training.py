@@ -7,6 +7,8 @@ answer only through the gate and the contract's strategy; and that whatever goes
 leaves what serves as it was, is told in words, and is kept as a finding.
 """
 
+import shlex
+import shutil
 import signal
 import tempfile
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from mainstay.base.errors import InvalidBundle, InvalidUsage, MainstayError
 from mainstay.base.ids import DecisionIds, new_incarnation
@@ -38,6 +41,7 @@ from mainstay.renew.snapshots.changed import Changed
 from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.training.model import (
     CHECK,
+    KEPT,
     ORDER,
     WEIGHT,
     Made,
@@ -62,6 +66,8 @@ from mainstay.wiring.workspace import Workspace, whoever_runs_this
 UNFIT: Final = "values that the contract refuses today"
 STRANGE: Final = "labels that the contract does not know today"
 _GIGABYTE: Final = 1_000_000_000
+BEFORE: Final = "before"
+"""The value of `renew.start` by which a training starts from the one of the version before."""
 T = TypeVar("T")
 
 _BESIDE_SECONDS: Final = 120.0
@@ -176,6 +182,8 @@ def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -
     with tempfile.TemporaryDirectory(prefix="mainstay-training-") as folder:
         into = Path(folder)
         task = task_of(workspace, (contract, snapshot, rows), into, who, asked.seed)
+        if contract.renew.start == BEFORE:
+            task = _started(workspace, task, into)
         run = task.run
         file = into / "task.json"
         file.write_bytes(msgspec.json.encode(task))
@@ -184,6 +192,7 @@ def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -
         if asked.dry_run:
             return Retrained(**about, metrics=made.metrics)
         version = workspace.admit(Path(made.file), who)
+        _keep(workspace, version, into / KEPT)
     released, why_not = _release(workspace, version, snapshot, who)
     return Retrained(
         **about, metrics=made.metrics, version=version, released=released, why_not=why_not
@@ -227,6 +236,28 @@ def task_of(
         sign_with=str(workspace.places.signing_key),
         into=str(into),
     )
+
+
+def _started(workspace: Workspace, task: Task, into: Path) -> Task:
+    """From what the version that answers now left behind, where it left anything."""
+    live = workspace.chain.current(task.contract.model)
+    kept = workspace.places.kept / live.fingerprint if live is not None else None
+    if live is None or kept is None or not kept.is_dir():
+        return task
+    copied = shutil.copytree(kept, into / BEFORE)
+    run = structs.replace(task.run, started=live.fingerprint)
+    return structs.replace(task, before=str(copied), run=run)
+
+
+def _keep(workspace: Workspace, version: Version, left: Path) -> None:
+    """Keep what a training left for the next one, whole or not at all."""
+    place = workspace.places.kept / version.fingerprint
+    if place.exists() or not any(left.iterdir()):
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=place.parent))
+    shutil.copytree(left, unfinished, dirs_exist_ok=True)
+    unfinished.replace(place)
 
 
 def _snapshot(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Snapshot:
@@ -314,7 +345,8 @@ def in_child(module: str, file: Path, answer: type[T], contract: Contract) -> T:
         file_bytes=int(renew.disk_gb * _GIGABYTE),
     )
     try:
-        return ask_child(module, [str(file)], answer, within, what="the training")
+        through = shlex.split(renew.through)
+        return ask_child(module, [str(file)], answer, within, what="the training", through=through)
     except InvalidBundle as error:
         if error.rule == "trial time" or error.got == signal.Signals.SIGALRM.name:
             raise InvalidUsage(

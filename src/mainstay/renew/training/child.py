@@ -27,18 +27,21 @@ from mainstay.bundle.pack import pack
 from mainstay.contract.columns import decode
 from mainstay.contract.model import Contract, NumberOutput
 from mainstay.contract.times import duration_ns
-from mainstay.renew.training.data import Packing, TrainingData, in_form
-from mainstay.renew.training.model import TRAINING, WEIGHT, Made, Task
+from mainstay.renew.training.data import Folders, Packing, TrainingData, in_form
+from mainstay.renew.training.model import KEPT, TRAINING, WEIGHT, Made, Task
 
 _WORDS_MAX: Final = 600
 _SEED_MAX: Final = 2**32
+_GIGABYTE: Final = 1_000_000_000
 
 
 def run(task: Task) -> Made:
     """What the child does, in this process."""
     learned, tested = (_examples(path) for path in (task.learned, task.tested))
-    scratch = Path(task.into) / "scratch"
-    scratch.mkdir()
+    into = Path(task.into)
+    folders = Folders(into / "scratch", into / KEPT, Path(task.before) if task.before else None)
+    folders.scratch.mkdir()
+    folders.keep.mkdir()
     seed = task.run.seed
     random.seed(seed)
     np.random.seed(seed % _SEED_MAX)  # noqa: NPY002  # because training code may draw from it
@@ -46,7 +49,7 @@ def run(task: Task) -> Made:
         learned.inputs,
         _labels(task.contract, learned),
         seed=seed,
-        folder=scratch,
+        folders=folders,
         snapshot=task.run.snapshot,
         weights=decode(Path(task.weights).read_bytes())[WEIGHT] if task.weights else None,
     )
@@ -58,6 +61,7 @@ def run(task: Task) -> Made:
             got="None",
             expected="the trained model, or data.packed(model, features=…)",
         )
+    _check_kept(folders.keep, task.contract.renew.disk_gb)
     packing = returned if isinstance(returned, Packing) else Packing(returned, {})
     form = "columns" if packing.options.get("features") is not None else data.form
     classes = packing.options.get("classes")
@@ -71,11 +75,22 @@ def run(task: Task) -> Made:
         card=replace(task.card, parameters={**known.parameters, **told}),
         learned_from=learned.inputs if task.contract.judge.cold else None,
         sign_with=task.sign_with,
-        into=Path(task.into),
+        into=into,
         **packing.options,
     )
     manifest = packed.manifest
     return Made(file=str(packed.file), metrics=manifest.card.metrics, format=manifest.runs.format)
+
+
+def _check_kept(folder: Path, disk_gb: float) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > disk_gb * _GIGABYTE:
+        raise InvalidUsage(
+            f"the training keeps {size:,} bytes for the next one, more than it may write",
+            field="renew.disk_gb",
+            got=disk_gb,
+            expected="more gigabytes in the contract, or less in `data.keep`",
+        )
 
 
 def read(file: Path) -> Task:

@@ -8,7 +8,7 @@ Light: it imports nothing that training code would not bring itself.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,14 @@ class Packing:
         self.options = options
 
 
+class Folders(NamedTuple):
+    """Where a training reads and writes."""
+
+    scratch: Path
+    keep: Path
+    before: Path | None = None
+
+
 class TrainingData:
     """The rows to learn from, oldest first. The newest part of the snapshot is not among them: the
     model will be measured on it."""
@@ -46,7 +54,7 @@ class TrainingData:
         labels: Column,
         *,
         seed: int,
-        folder: Path,
+        folders: Folders,
         snapshot: str,
         weights: Column | None = None,
     ) -> None:
@@ -59,8 +67,14 @@ class TrainingData:
         probable its version was (`labels.weigh`). For `sample_weight`."""
         self.seed = seed
         """For every draw; `random` and NumPy's own generator are seeded with it already."""
-        self.folder = folder
+        self.folder = folders.scratch
         """An empty folder for whatever the training writes; it is gone afterwards."""
+        self.keep = folders.keep
+        """An empty folder whose files are kept beside the version, for the training that starts
+        from it; nobody else ever opens them."""
+        self.before = folders.before
+        """A copy of what the training of the version before left in `keep`; nothing where this one
+        starts from scratch."""
         self.snapshot = snapshot
         """The id of the data version."""
         self.form: Literal["matrix", "frame", "columns"] = "columns"

@@ -20,6 +20,9 @@ TRAINING: Final = "training"
 """The parameter on a card that says how a version was trained."""
 WEIGHT: Final = "weight"
 """The column of a snapshot that says how much each row counts."""
+SCRATCH: Final = "scratch"
+KEPT: Final = "keep"
+"""The folder, beside the bundle that was made, of what the next training may start from."""
 _CODE_MAX_FILES: Final = 10_000
 
 
@@ -35,6 +38,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The file of the rows that become the confidence set."""
     weights: str = ""
     """The file of how much each row to learn from counts; all count the same without one."""
+    before: str = ""
+    """The folder of what the training of another version kept, to start from."""
     run: "Run"
     card: Card
     sign_with: str
@@ -59,6 +64,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """How many newer ones it was measured on."""
     skipped: dict[str, int] = {}
     """Rows of the snapshot that it was not shown."""
+    started: str = SCRATCH
+    """From scratch, or the fingerprint of the version that it started from."""
     repeated: int = 0
     """Rows that it learned from more than once: the same values and label as an earlier one."""
 
