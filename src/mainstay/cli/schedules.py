@@ -39,7 +39,7 @@ Examples:
 @click.option("--from-before", "start", is_flag=True,
               help="Try starting from what the training before left, too.")  # fmt: skip
 @click.option("--training-cost", type=click.FloatRange(0), required=True,
-              help="What a training with its release costs, in errors (of numbers: in units).")  # fmt: skip
+              help="What a training with its release costs, in errors or units.")  # fmt: skip
 @in_workspace
 @speaking
 def frequency(
