@@ -172,6 +172,15 @@ def test_restarts_and_deployments_are_no_leak():
     assert told == []
 
 
+def test_the_first_hours_of_a_process_are_left_out():
+    """M11: while it fills its caches; its level is that of after."""
+    world = World(11)
+    world.pass_(30, memory={"worker 0 (1)": 3e8})
+    life = world.saved.running.lives[f"{ONE[:16]}||memory of worker 0 (1)"]
+    # The newest stretch is not over yet; of the 29 before it, three hours are left out.
+    assert len(life.values) == 29 - 18
+
+
 def test_latency_that_creeps_up_is_told_of_its_version():
     """M11: slow, by version; the next one starts anew."""
     world, told = World(7, HOURLY), []
@@ -252,6 +261,7 @@ def test_the_bet_on_ranks_gains_only_on_what_goes_up():
         (lambda t: 0.5 * t, True),
         (lambda t: 0.05 * t, False),
         (lambda t: 0.5 * (1 - np.exp(-6 * t)), False),
+        (lambda t: 0.3 * (1 - np.exp(-2.2 * t)), False),
         (lambda t: 0.3 * (t > 0.5), False),
         (lambda t: 0.3 * np.sin(6 * t), False),
         (lambda t: -0.5 * t, False),
