@@ -56,7 +56,8 @@ def sample_of(values: Values, ruler: Ruler, rows: npt.NDArray[np.int64]) -> Samp
         every = np.concatenate(list(vectors(part)))
         return Sample(vectors=every[np.isfinite(every).all(axis=1)])
     if ruler.kind == "category":
-        return Sample(strings=strings_of(part).combine_chunks())
+        strings = strings_of(part).cast(arrow().large_string())
+        return Sample(strings=strings.combine_chunks())
     counted = arrow().compute.utf8_length(strings_of(part)).cast(arrow().float64())
     return Sample(counted.to_numpy(zero_copy_only=False))
 
