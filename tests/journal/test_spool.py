@@ -37,7 +37,7 @@ class Disk:
         path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         size = os.fstat(descriptor).st_size
         self.entered.set()
-        assert self.let_sync.wait(30)
+        assert self.let_sync.wait(120)
         if self.fails:
             raise OSError(errno.EIO, "planted")
         os.fdatasync(descriptor)
@@ -60,7 +60,7 @@ class Outcome:
         self.told.set()
 
     def wait(self) -> BaseException | None:
-        assert self.told.wait(30), "nobody was told"
+        assert self.told.wait(120), "nobody was told"
         return self.error
 
 
@@ -131,7 +131,7 @@ def test_an_append_never_waits_for_the_disk(make, disk, tmp_path):
     disk.entered.clear()
     disk.let_sync.clear()
     spool.append_durable([batch(0)], outcome)
-    assert disk.entered.wait(30)
+    assert disk.entered.wait(120)
     for n in range(4, 400, 4):
         spool.append([batch(n)])
         spool.append_buffered([batch(1000 + n)])
@@ -157,7 +157,7 @@ def test_waiting_callers_share_one_sync(make, disk, tmp_path):
     disk.let_sync.clear()
     first, syncs = Outcome(), []
     spool.append_durable([batch(0)], first)
-    assert disk.entered.wait(30)
+    assert disk.entered.wait(120)
     others = [Outcome() for _ in range(50)]
     for n, outcome in enumerate(others, 1):
         spool.append_durable([batch(4 * n)], outcome)
@@ -252,7 +252,7 @@ def test_waiting_records_are_bounded(make, disk):
     disk.let_sync.clear()
     first = Outcome()
     spool.append_durable([batch(0)], first)
-    assert disk.entered.wait(30)
+    assert disk.entered.wait(120)
 
     def fill() -> None:
         for n in range(4, 400, 4):

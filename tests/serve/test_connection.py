@@ -108,7 +108,7 @@ def serving(
         try:
             place = Server(world, connections, follower, port)
             try:
-                await asyncio.wait_for(story(place), timeout=30)
+                await asyncio.wait_for(story(place), timeout=120)
             finally:
                 await place.close()
         finally:

@@ -88,7 +88,7 @@ async def _run(folder: Path, story: Story, contract: Contract, keys: tuple[Key, 
     outcomes = Outcomes(world.spool, ids, world.clock)
     chooser = Chooser(Choices(folder, world.clock), world.spool.append, ids, world.clock)
     app = App(engine, follower, metrics, world.clock, find, lambda: b"", outcomes.record, chooser)
-    await asyncio.wait_for(story(Desk(app, world)), timeout=30)
+    await asyncio.wait_for(story(Desk(app, world)), timeout=120)
 
 
 def test_a_report_is_kept_with_the_decision_and_says_what_happens_next(at_desk):

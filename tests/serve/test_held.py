@@ -111,7 +111,7 @@ def at_door(
         door.engine = engine
         try:
             door.client = await door.connect()
-            await asyncio.wait_for(story(door), timeout=30)
+            await asyncio.wait_for(story(door), timeout=120)
         finally:
             await door.close()
             connections.stop()

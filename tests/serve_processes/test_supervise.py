@@ -65,7 +65,7 @@ class Supervised:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(180)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_nobody_waits_at_a_door_that_nobody_will_open(start, tmp_path):
     until(refused, what="a caller to be refused")
     assert "end keeper" not in (tmp_path / "life.log").read_text()
     (tmp_path / "busy").unlink()
-    assert supervised.process.wait(60) == 0
+    assert supervised.process.wait(180) == 0
 
 
 def test_a_worker_that_does_not_drain_is_ended(start, tmp_path):

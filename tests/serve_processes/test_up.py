@@ -158,7 +158,7 @@ def test_a_stop_answers_what_is_in_flight(tmp_path):
     server = serving(tmp_path / "shop")
     with Caller(server) as caller:
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(180) == 0
     fair = ("ConnectionRefusedError", "ConnectionResetError")
     broken = [words for words in caller.failures if not words.startswith(fair)]
     assert broken == []

@@ -90,7 +90,7 @@ def mainstay(*arguments: str, workspace: Path | None = None) -> subprocess.Compl
         [sys.executable, "-m", "mainstay", *arguments, *chosen],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -162,7 +162,7 @@ class RunningServer:
         """End it; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
 
 def start_server(workspace: Path, *arguments: str) -> RunningServer:

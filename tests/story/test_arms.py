@@ -82,7 +82,7 @@ def drawn(route: Route, a: float) -> tuple[int, str]:
 def ask_each(server: RunningServer) -> dict[float, tuple[int, str]]:
     """Each user's version and arm, one call each, over one connection."""
     place = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=120)
     told: dict[float, tuple[int, str]] = {}
     for a in USERS:
         body = json.dumps({"inputs": {"a": a, "b": 0.5, "c": 0.5}})

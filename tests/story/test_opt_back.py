@@ -138,7 +138,7 @@ def ask_each(
     place = urlsplit(server.url)
     told: dict[int, tuple[int, str]] = {}
     for first in range(0, len(users), 10):
-        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=120)
         with closing(connection):
             for user in users[first : first + 10]:
                 body = json.dumps({"inputs": {"a": user, "b": 0.0, "c": -1e6}})

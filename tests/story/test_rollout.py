@@ -103,7 +103,7 @@ def ask_until_ended(server: RunningServer, workspace: Workspace, users: Any) -> 
 
 def ask_and_tell(server: RunningServer, first: int) -> None:
     """New users ask once each, and the world says that `low` would have been right."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)
 
     def post(path: str, body: Any) -> Any:
         connection.request("POST", path, json.dumps(body))
