@@ -8,7 +8,7 @@ from mainstay.contract.reactions import REACTIONS
 from mainstay.summaries.reference import Reference
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
-from mainstay.watch.gather.model import RUNTIME_RULERS, STRETCH_MS, Key, Part
+from mainstay.watch.gather.model import RUNTIME_RULERS, STRETCH_MS, Key, Part, merge_parts
 from mainstay.watch.labels.reactions import DWELL, KINDS, REACTED, TIMES
 from mainstay.watch.monitors.feedback import (
     USUAL_ROWS,
@@ -154,3 +154,15 @@ def test_more_reactions_than_answers_do_no_harm():
     odd = Part(part.key, 100, {REACTED: clicks, "status": held})
     look_at_feedback(world.saved, [odd, part], (MARK, world.usual), PER_ALARM)
     assert len(set(REACTIONS)) == len(REACTIONS)
+
+
+def test_the_arms_of_a_version_are_one_version():
+    """M3: a stretch is looked at once, whatever arms it was answered in."""
+    world = World(7)
+    world.learn()
+    one, other = world.part(60, 0.05, 1.0), world.part(40, 0.05, 1.0, arm="new")
+    whole = merge_parts(one, other, one.key)
+    apart = look_at_feedback(Saved(), [one, other], (MARK, world.usual), PER_ALARM)
+    together = look_at_feedback(Saved(), [whole], (MARK, world.usual), PER_ALARM)
+    assert apart == together
+    assert apart[0].states
