@@ -8,8 +8,9 @@ from msgspec import structs
 from scipy import stats
 
 from mainstay.renew.health.arrivals import Arrivals
-from mainstay.renew.health.model import restored
+from mainstay.renew.health.model import Block, restored
 from mainstay.renew.health.survival import EDGES, survival, survival_of_cells
+from mainstay.renew.health.usual import WIDTHS, _chosen
 from mainstay.watch.gather.model import DAY_MS, HOUR_MS, STRETCH_MS
 from mainstay.watch.labels.heard import Word
 from tests.renew.sources import Source, World
@@ -248,6 +249,15 @@ def test_a_source_that_delivers_once_a_night_is_not_silent_by_day():
     nightly.lost = lambda _word: True
     nightly.run(45)
     assert nightly.found() == [("labels.silent", "source=bank label", "opened")]
+
+
+def test_a_length_of_time_is_as_uneven_as_every_longer_one():
+    """M16: ten quiet minutes of a source that delivers once a week say nothing."""
+    blocks = {width: [Block(expected=width / STRETCH_MS)] for width in WIDTHS}
+    uneven = dict(zip(WIDTHS, (1.5, 1.5, 1.5, 900.0, 2.0), strict=True))
+    assert _chosen(blocks, uneven, 12.0) == (WIDTHS[-1], 2.0)
+    assert _chosen(blocks, {**uneven, DAY_MS: 1.5}, 12.0) == (STRETCH_MS, 2.0)
+    assert _chosen(blocks, dict.fromkeys(WIDTHS), 12.0)[0] == 0
 
 
 def test_what_nobody_saw_is_no_silence(world: World):
