@@ -125,6 +125,7 @@ def test_a_short_silence_of_slow_labels_touches_hardly_anybody():
     arrivals = Arrivals(survival(np.arange(1.0, 31.0) * 86_400.0, np.ones(30, dtype=bool)))
     assert arrivals.touched(1e9, 1e9 + 7200.0) is None
     begin, end = arrivals.touched(1e9, 1e9 + 3.0 * 86_400.0)
+    assert end is not None
     assert begin < 1e9 < end <= 1e9 + 3.0 * 86_400.0
     assert arrivals.touched(1e9, None) == (1e9 - 29.0 * 86_400.0, None)
 
