@@ -80,9 +80,11 @@ def test_a_restart_loses_and_repeats_nothing(make: Make):
     assert len(world.labelling.queue.of("sums")) == 5
 
 
-def test_a_labeler_sees_what_is_public_and_not_what_the_model_said(make: Make):
-    """N8: blind unless declared; private inputs are shown to nobody unasked."""
-    world = make(KINDS)
+@pytest.mark.parametrize("kept_back", [Number(sensitivity="private"), Number(subject="health")])
+def test_a_labeler_sees_what_is_public_and_not_what_the_model_said(make: Make, kept_back: Number):
+    """N8 S36: blind unless declared; private inputs, and those about a subject that may be
+    private, are shown to nobody unasked."""
+    world = make(KINDS | {"b": kept_back})
     rows = world.shop.rows(1)
     [decision] = world.shop.decide(rows)
     world.seal()

@@ -19,7 +19,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By value of `by`, the share of its decisions that may be drawn; `other` is all that is not
     named, 100 % where it is left out. Weights keep what is measured right."""
     show: tuple[str, ...] = ()
-    """The inputs that labelers are shown; by default those whose `sensitivity` is public."""
+    """The inputs that labelers are shown; by default those whose `sensitivity` is public and that
+    name no `subject`."""
     blind: bool = True
     """Labelers do not see what the model answered; who sees it tends to agree."""
     question: str = ""

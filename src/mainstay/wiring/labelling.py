@@ -190,7 +190,9 @@ class Labelling:
         """What a labeler sees of a task."""
         contract = self.contract(task.model)
         names = terms.ask.show or tuple(
-            name for name, kind in contract.inputs.items() if kind.sensitivity == _PUBLIC
+            name
+            for name, kind in contract.inputs.items()
+            if kind.sensitivity == _PUBLIC and not kind.subject
         )
         shown: dict[str, Any] = {
             "task": task.id,
