@@ -172,3 +172,9 @@ def test_summaries_of_vectors_merge():
     assert together.rows == 500
     lengths = np.linalg.norm(rows, axis=1)
     assert together.lengths.moments.mean == pytest.approx(lengths.mean(), rel=1e-4)
+
+
+def test_rows_that_are_no_numbers_are_no_vectors():
+    for rows in (np.ones((60, 3), dtype=complex), np.ones((60, 3), dtype=bool)):
+        assert values_of(rows).kind == "unordered"
+        assert compare({"v": rows}, {"v": rows}).verdict == "unsure"
