@@ -172,7 +172,8 @@ def main() -> int:
         }
         if RIVER.exists():
             file = Path(folder) / "errors.npz"
-            np.savez(file, **{name: each.errors for name, each in every.items()})
+            errors: dict[str, Any] = {name: each.errors for name, each in every.items()}
+            np.savez(file, **errors)
             told = subprocess.run(
                 [RIVER, HERE / "peers" / "drift.py", "detect", file],
                 check=True, cwd=folder, capture_output=True,

@@ -83,7 +83,8 @@ class House:
     def reference(self, fingerprint: str) -> Reference | None:
         return self.known if fingerprint == MARK else None
 
-    def source(self, _fingerprint: str, _column: str) -> str:
+    def source(self, fingerprint: str, column: str) -> str:
+        del fingerprint, column
         return ""
 
     def contract(self, _fingerprint: str) -> Contract | None:
