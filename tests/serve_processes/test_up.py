@@ -141,6 +141,8 @@ def test_status_tells_what_runs(server):
     done = mainstay("status", workspace=server.workspace)
     assert server.url in done.stdout
     assert done.stdout.count("\nworker ") == 2
+    # What died before this is not among what is in use.
+    assert done.stdout.count("\nin worker ") == 2
     assert "sums" in done.stdout
 
 

@@ -42,8 +42,9 @@ def show_machine(output: Output, use: MachineUse, workers: Iterable[WorkerUse]) 
     for worker in workers:
         memory = f"{worker.resident_bytes / 2**20:,.0f} MiB"
         output.say(
-            f"[dim]worker {worker.slot}: {worker.in_flight} in flight, {worker.waiting_rows} rows"
-            f" waiting, {worker.connections} connections, memory {memory}[/]"
+            f"[dim]in worker {worker.slot}: {worker.in_flight} in flight,"
+            f" {worker.waiting_rows} rows waiting, {worker.connections} connections,"
+            f" memory {memory}[/]"
         )
     parts = [f"{use.processors} processors"]
     if use.load_1m is not None:

@@ -184,7 +184,11 @@ def look(opened: Workspace) -> Status:
         pins=pins,
         traffic=dict(server.traffic()),
         machine=machine_use(opened.places.root, () if beside is None else beside.gpus),
-        workers_use=[use_of(shot) for shot in still_there(shots, opened.clock.now_ns())],
+        workers_use=[
+            use_of(shot)
+            for shot in still_there(shots, opened.clock.now_ns())
+            if report is not None and any(shot.pid == place.pid for place in report.places)
+        ],
         problems=problems,
     )
 
