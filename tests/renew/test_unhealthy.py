@@ -136,6 +136,22 @@ def test_what_is_younger_than_the_window_is_left_out():
     assert later.table.num_rows == 10
 
 
+def test_silence_is_no_label_where_what_was_said_is_quarantined():
+    """N2 O3: what was said in the stretch does not count, so that nothing was said says nothing; and
+    those of whom something was heard before it are one-sided then."""
+    made = [Made(place, 1000 + 10 * place) for place in range(12)]
+    history = History(made, said((made[1], "it's fraud"), (made[7], "it's fraud")))
+    silence = structs.replace(ALL, silence="ok", window_ns=50 * MS, known_ns=2000 * MS)
+    away = structs.replace(silence, without=((1100 * MS, 1105 * MS),))
+    rows = read(history.query, away)
+    assert [row["id"] for row in rows.table.to_pylist()] == [
+        made[n].id for n in (0, 1, 2, 3, 4, 11)
+    ]  # fmt: skip
+    assert rows.left_out == {words.CUT_SHORT: 5, words.QUARANTINED: 1, words.SAID_AWAY: 2}
+    heard = read(history.query, structs.replace(away, silence=None))
+    assert words.CUT_SHORT not in heard.left_out
+
+
 class SlowShop(Shop):
     """A shop that somebody watches, in simulated time."""
 

@@ -43,6 +43,9 @@ def test_the_demonstration_ends_well(tmp_path):
     assert sum(story["journal"].values()) >= story["requests"] + 1
     assert story["journal"]["2"] == story["answered_by"]["2"]
     assert story["unseen"] > 0
+    day = story["black_friday"]
+    assert [each["verdict"] for each in day["findings"]] == ["pass"] * 6, day["findings"]
+    assert len(day["timeline"]) >= 10
     again = subprocess.run(
         [sys.executable, "-m", "mainstay", "status", "--workspace", str(tmp_path / "demo")],
         capture_output=True, text=True, timeout=300, check=False,

@@ -12,10 +12,12 @@ import mainstay
 from mainstay.base.errors import InvalidUsage, NotReady
 from mainstay.cli.demo import world
 from mainstay.cli.demo.server import DemoServer
+from mainstay.cli.demo.simulated import black_friday_in
 from mainstay.cli.demo.statuses import Shown, in_words, one_of_each, show
 from mainstay.cli.demo.traffic import Callers, Total, total_of
 from mainstay.cli.demo.typed import Typed, carry_out
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, speaking
+from mainstay.drill.model import Drilled
 from mainstay.release.rollout.model import Rollout
 from mainstay.serve.replay import Replayed
 from mainstay.wiring.folders import Places, is_workspace, make_workspace
@@ -30,6 +32,8 @@ _CALLERS = 4
 _WORKERS = 2
 _REQUESTS_BETWEEN = 500
 _CANARY = ("--strategy", "canary", "--steps", "10 %, 50 %, 100 %", "--bake", "1s")
+_DAY = "black-friday"
+"""The folder of the workspace in simulated time."""
 _PATIENCE = "15m"
 """Only ends what hangs; how long a canary takes depends on the outcomes it hears."""
 
@@ -61,6 +65,8 @@ class Story(msgspec.Struct, kw_only=True):
     """One answer of each status."""
     replayed: Replayed | None = None
     decision: str = ""
+    black_friday: Drilled | None = None
+    """A day in simulated time: labels stop, and what was learned of that is recalled."""
 
 
 @click.command(
@@ -81,7 +87,8 @@ def demo(output: Output, once: bool, port: int, workspace: str) -> None:
     """Release, refuse and roll back versions of a small fraud model, under traffic.
 
     Everything is real: packed bundles, worker processes, HTTP, outcomes, the journal; and what
-    follows a $ is a command that you can type, with what it says.
+    follows a $ is a command that you can type, with what it says. At the end a Black Friday in
+    simulated time: labels stop, a version learns from that, and is recalled.
     """
     places = _fresh_workspace(Path(workspace).resolve())
     opened = Workspace(places)
@@ -92,9 +99,12 @@ def demo(output: Output, once: bool, port: int, workspace: str) -> None:
     with DemoServer(places, port, _WORKERS) as server:
         _serve_and_release(output, opened, server, story)
         _look_back(output, opened, server, story)
+        story.black_friday = black_friday_in(output, places.root / _DAY)
         output.result(story)
         _where_to_look(output, server, story)
         if story.failed or story.replayed is None or story.replayed.verdict == "different":
+            raise Ending(NOT_SO)
+        if story.black_friday.verdict != "pass":
             raise Ending(NOT_SO)
         if not once:
             output.say()
@@ -285,5 +295,6 @@ def _where_to_look(output: Output, server: DemoServer, story: Story) -> None:
     output.say(f"  [cyan]curl {server.url}{_PATH} -d '{escape(sample)}'[/]")
     output.say(f"  [cyan]mainstay status --workspace {folder}[/]")
     output.say(f"  [cyan]mainstay deploy {_MODEL}@2 --strategy direct --workspace {folder}[/]")
+    output.say(f"  [cyan]mainstay recall list --workspace {folder}/{_DAY}[/]")
     question = "select * from decisions limit 5"
     output.say(f'  [cyan]mainstay query --workspace {folder} "{question}"[/]')

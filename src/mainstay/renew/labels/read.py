@@ -173,6 +173,10 @@ def _health(definition: Definition) -> str:
     if definition.window_ns:
         youngest = definition.known_ns - definition.window_ns
         parts.append(f"WHEN decision_ns > {youngest} THEN {_quoted(words.YOUNG)}")
+    if definition.silence is not None and definition.without:
+        # What is said in a stretch that is left out does not count, so nobody's silence does.
+        cut = [(begin - definition.window_ns, begin) for begin, _ in definition.without]
+        parts.append(f"WHEN {_within('decision_ns', cut)} THEN {_quoted(words.CUT_SHORT)}")
     if definition.unshaped:
         shaped = "arm <> 'held_out' AND status <> 'declined'"
         parts.append(f"WHEN {shaped} THEN {_quoted(words.SHAPED)}")
