@@ -30,7 +30,7 @@ BENCH ?= full
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## Serve, release, refuse and roll back a small model, then leave the server up (DEMO=--once ends)
+demo: $(VENV)/.demo  ## Serve, release, refuse, roll back and recall a small model, then leave the server up (DEMO=--once ends)
 	$(BIN)/mainstay demo $(DEMO)
 
 test: $(VENV)/.dev  ## Run the tests
