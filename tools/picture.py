@@ -34,6 +34,8 @@ FORMAT = """\
 </svg>
 """
 COLUMNS = 146
+_HEADING = "Black Friday"
+"""How the part in simulated time begins."""
 
 
 def printed(folder: str) -> str:
@@ -63,7 +65,7 @@ def printed(folder: str) -> str:
 def _tells(line: str) -> bool:
     """What was done, and under some of it what that looked like; not how the machine fares."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
-    begins = plain.startswith(("$", "    ", "fraud   canary"))
+    begins = plain.startswith(("$", "    ", "fraud   canary", _HEADING))
     return begins or any(mark in plain for mark in "✓✗")
 
 
@@ -81,7 +83,7 @@ def main() -> None:
     console.print(Text("$ make demo", style="bold"))
     for line in story:
         command = Text.from_ansi(line)
-        if command.plain.startswith("$"):
+        if command.plain.startswith(("$", _HEADING)):
             console.print()
         console.print(command)
     target = Path("docs/pictures/demo.svg")
