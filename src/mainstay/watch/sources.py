@@ -5,7 +5,7 @@ any other column; of look-ups it is usual that they answer.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from mainstay.contract.model import Contract
 from mainstay.summaries.origins import (
@@ -21,15 +21,8 @@ from mainstay.summaries.origins import (
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.summary import Summary
 from mainstay.watch.gather.model import Part
+from mainstay.watch.gather.port import Contracts
 from mainstay.watch.gather.stretches import stretches_of
-
-
-class Contracts(Protocol):
-    """What is to be known of versions."""
-
-    def contract(self, fingerprint: str) -> Contract | None:
-        """The contract in the version's bundle; nothing when the version is gone."""
-        ...
 
 
 class Sources:

@@ -5,7 +5,7 @@ Of each caller of a piece the first 1 000 rows are looked at. Shadows were asked
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
 from mainstay.watch.gather.model import CALLERS, Part
+from mainstay.watch.gather.port import Contracts
 from mainstay.watch.gather.stretches import stretches_of
 
 CALLERS_MAX: Final = 50
@@ -41,14 +42,6 @@ FIELD: Final = "probe_field"
 FIELDS: Final = Ruler("category")
 BAR: Final = "|"
 _INPUT: Final = "input_"
-
-
-class Contracts(Protocol):
-    """What is to be known of versions."""
-
-    def contract(self, fingerprint: str) -> Contract | None:
-        """The contract in the version's bundle; nothing when the version is gone."""
-        ...
 
 
 class Callers:

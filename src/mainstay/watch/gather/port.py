@@ -1,8 +1,9 @@
-"""Where parts are kept."""
+"""Where parts are kept, and what is asked of versions."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from mainstay.contract.model import Contract
 from mainstay.summaries.reference import Reference
 from mainstay.watch.gather.model import Part
 
@@ -37,4 +38,12 @@ class SummaryStore(Protocol):
 
     def keep_reference(self, fingerprint: str, reference: Reference) -> None:
         """Keep the reference of a version; the first stays."""
+        ...
+
+
+class Contracts(Protocol):
+    """What is to be known of versions."""
+
+    def contract(self, fingerprint: str) -> Contract | None:
+        """The contract in the version's bundle; nothing when the version is gone."""
         ...

@@ -4,7 +4,7 @@ Shadows and what was withheld show nothing to anybody; shadows have parts of the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +12,9 @@ from mainstay.contract.model import Contract, Ranking
 from mainstay.summaries.rankings import shown, unit_of
 from mainstay.summaries.reference import Known, Reference
 from mainstay.watch.gather.model import Part
+from mainstay.watch.gather.port import Contracts
 from mainstay.watch.gather.stretches import stretches_of
 from mainstay.watch.labels.metrics import TOLD
-
-
-class Contracts(Protocol):
-    """What is to be known of versions."""
-
-    def contract(self, fingerprint: str) -> Contract | None:
-        """The contract in the version's bundle; nothing when the version is gone."""
-        ...
 
 
 class Lists:
