@@ -15,10 +15,13 @@ from mainstay.contract.load import load_contract
 from mainstay.contract.renewing import RenewCosts, RenewWhen
 from mainstay.renew.schedule.due import AGE, COST, DRIFT, LABELS, Standing, conditions
 from mainstay.renew.schedule.policies import Served
+from mainstay.wiring.acting import acting_of
+from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.renewing import ACTOR, Renewing
 from mainstay.wiring.watching import Watching
-from mainstay.wiring.workspace import Workspace
+from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.renew.shop import Shop
+from tests.renew.test_training import MODEL as TRAINING_CODE
 from tests.servers.mainstay import CONTRACT
 
 DAY_NS = 86_400_000_000_000
@@ -154,6 +157,35 @@ def test_the_keeper_tells_once_what_begins_and_what_ends(shop: Shop) -> None:
     wanted(shop, "{labels: 301}")
     Renewing(workspace).look()
     assert told(workspace) == [("opened", LABELS), ("resolved", LABELS)]
+
+
+def test_a_rule_trains_and_what_is_over_is_over_for_people_too(shop: Shop) -> None:
+    """N3 M23: from the keeper's finding by an alert to a new version; then the alert resolves."""
+    (shop.folder / "training").mkdir()
+    (shop.folder / "training" / "weights.py").write_text(TRAINING_CODE)
+    settings = shop.folder / "mainstay.toml"
+    settings.write_text(
+        settings.read_text() + '[[alerts.rules]]\nchecks = ["retraining: *"]\ndo = ["retrain"]\n'
+    )
+    wanted(shop, "{labels: 200}")
+    shop.clock.jump(7200)
+    answer(shop, 2, 1.0, 1)
+    shop.close()
+    workspace = open_workspace(shop.folder)
+    workspace.clock = shop.clock
+    keeper = Renewing(workspace)
+    keeper.look()
+    alerts = Alerts(workspace)
+    alerts.look()
+    (alert,) = alerts.book.open_alerts()
+    assert [item.notice.check for item in alert.items.values()] == [LABELS]
+    assert acting_of(workspace).look() == 1
+    assert [version.number for version in workspace.registry.versions("sums")] == [1, 2]
+    keeper.look()
+    assert told(workspace) == [("opened", LABELS), ("resolved", LABELS)]
+    alerts.look()
+    ((item,),) = (tuple(each.items.values()) for each in alerts.book.alerts.values())
+    assert item.resolved_ns
 
 
 def test_errors_are_read_from_what_was_watched(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Findings of a keeper that begin and end: told to the journal once each, over restarts."""
+"""Findings of a keeper that fail, begin and end: told to the journal once each, over restarts."""
 
 from typing import Any
 
@@ -39,6 +39,8 @@ class Telling:
                 "key": key,
                 "since_ms": now_ns // 1_000_000,
                 **msgspec.structs.asdict(finding),
+                # What ends is told by what it was, so that whoever heard of it hears this too.
+                "verdict": "fail",
             },
         )
         self._workspace.record([event])
