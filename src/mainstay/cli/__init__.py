@@ -7,44 +7,63 @@ import sys
 
 import click
 
-_COMMANDS = {
-    "init": "mainstay.cli.serving:init",
-    "up": "mainstay.cli.serving:up",
-    "demo": "mainstay.cli.demo.command:demo",
-    "pack": "mainstay.cli.packing:pack",
-    "check": "mainstay.cli.versions:check",
-    "show": "mainstay.cli.show:show",
-    "diff": "mainstay.cli.versions:diff",
-    "refresh": "mainstay.cli.refreshing:refresh",
-    "deploy": "mainstay.cli.routing:deploy",
-    "rollback": "mainstay.cli.routing:rollback",
-    "recall": "mainstay.cli.recalling:recall",
-    "reprocess": "mainstay.cli.reprocessing:reprocess",
-    "verdict": "mainstay.cli.verdicts:verdict",
-    "pin": "mainstay.cli.pinning:pin",
-    "status": "mainstay.cli.status:status",
-    "watch": "mainstay.cli.watching:watch",
-    "alerts": "mainstay.cli.alerts:alerts",
-    "judge": "mainstay.cli.judging:judge",
-    "safeguard": "mainstay.cli.safeguarding:safeguard",
-    "held": "mainstay.cli.holding:held",
-    "undo": "mainstay.cli.feedback:undo",
-    "reports": "mainstay.cli.feedback:reports",
-    "engagement": "mainstay.cli.feedback:engagement",
-    "label": "mainstay.cli.labelling:label",
-    "retrain": "mainstay.cli.retraining:retrain",
-    "experiment": "mainstay.cli.experiments:experiment",
-    "heard": "mainstay.cli.hearing:heard",
-    "snapshot": "mainstay.cli.snapshotting:snapshot",
-    "quarantine": "mainstay.cli.quarantining:quarantine",
-    "replay": "mainstay.cli.journal:replay",
-    "query": "mainstay.cli.journal:query",
-    "key": "mainstay.cli.keys:key",
+_SECTIONS = {
+    "Serve": {
+        "init": "mainstay.cli.serving:init",
+        "up": "mainstay.cli.serving:up",
+        "demo": "mainstay.cli.demo.command:demo",
+        "key": "mainstay.cli.keys:key",
+    },
+    "Versions": {
+        "pack": "mainstay.cli.packing:pack",
+        "check": "mainstay.cli.versions:check",
+        "show": "mainstay.cli.show:show",
+        "diff": "mainstay.cli.versions:diff",
+        "refresh": "mainstay.cli.refreshing:refresh",
+        "pin": "mainstay.cli.pinning:pin",
+    },
+    "Releases": {
+        "deploy": "mainstay.cli.routing:deploy",
+        "verdict": "mainstay.cli.verdicts:verdict",
+        "rollback": "mainstay.cli.routing:rollback",
+        "recall": "mainstay.cli.recalling:recall",
+        "reprocess": "mainstay.cli.reprocessing:reprocess",
+    },
+    "How it goes": {
+        "status": "mainstay.cli.status:status",
+        "watch": "mainstay.cli.watching:watch",
+        "alerts": "mainstay.cli.alerts:alerts",
+        "heard": "mainstay.cli.hearing:heard",
+        "engagement": "mainstay.cli.feedback:engagement",
+        "reports": "mainstay.cli.feedback:reports",
+    },
+    "What is said": {
+        "judge": "mainstay.cli.judging:judge",
+        "safeguard": "mainstay.cli.safeguarding:safeguard",
+        "held": "mainstay.cli.holding:held",
+        "undo": "mainstay.cli.feedback:undo",
+    },
+    "Renewal": {
+        "label": "mainstay.cli.labelling:label",
+        "snapshot": "mainstay.cli.snapshotting:snapshot",
+        "quarantine": "mainstay.cli.quarantining:quarantine",
+        "retrain": "mainstay.cli.retraining:retrain",
+        "experiment": "mainstay.cli.experiments:experiment",
+    },
+    "Every decision": {
+        "query": "mainstay.cli.journal:query",
+        "replay": "mainstay.cli.journal:replay",
+    },
 }
+_COMMANDS = {name: place for section in _SECTIONS.values() for name, place in section.items()}
+
+
+_WHOLE = 200
+"""Longer than any first sentence: it is wrapped, not cut."""
 
 
 class _Lazy(click.Group):
-    """Commands in the order in which people need them, each loaded when it is used."""
+    """Commands by what they are for, each loaded when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -59,6 +78,18 @@ class _Lazy(click.Group):
         found = getattr(importlib.import_module(module), name)
         assert isinstance(found, click.Command)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, _COMMANDS))
+        for title, places in _SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in places]
+            rows = [
+                (name.ljust(width), command.get_short_help_str(_WHOLE))
+                for name, command in commands
+                if command is not None
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(
