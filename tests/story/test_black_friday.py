@@ -6,7 +6,7 @@ import pytest
 
 from mainstay.drill.black_friday import black_friday
 from mainstay.drill.model import Moment
-from mainstay.drill.world import MODEL
+from mainstay.drill.shop import MODEL
 from mainstay.renew.health.model import SILENT
 from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.reprocessing import Reprocessing

@@ -19,7 +19,7 @@ from mainstay.base.ids import parse_decision_id
 from mainstay.bundle.model import Version
 from mainstay.contract.finding import Finding
 from mainstay.drill.model import Drilled, Moment
-from mainstay.drill.world import BUYS, LEAVES, MODEL, Shop, trained, visitors
+from mainstay.drill.shop import BUYS, LEAVES, MODEL, Shop, matrix, trained, visitors
 from mainstay.journal.rows import rfc3339
 from mainstay.release.gate.model import NotPassed
 from mainstay.release.gate.run import Wish
@@ -109,7 +109,7 @@ class _Day:
         seen, unseen = slice(None, -_USUAL_ROWS // _NEWEST), slice(-_USUAL_ROWS // _NEWEST, None)
         self._first = self.shop.pack(
             trained({name: column[seen] for name, column in rows.items()}, labels[seen]),
-            {name: column[unseen] for name, column in rows.items()},
+            matrix({name: column[unseen] for name, column in rows.items()}),
             labels[unseen],
             {"window": ("2026-11-16T00:00:00Z", "2026-11-26T00:00:00Z")},
         )
@@ -154,7 +154,7 @@ class _Day:
         tested, seen = np.array_split(place, [len(place) // _NEWEST])
         bad = shop.pack(
             trained({name: column[seen] for name, column in columns.items()}, labels[seen]),
-            {name: column[tested] for name, column in columns.items()},
+            matrix({name: column[tested] for name, column in columns.items()}),
             labels[tested],
             {"window": (rfc3339(self._opened_ns // 1000), rfc3339(self._now_ns // 1000))},
         )
@@ -307,7 +307,7 @@ class _Day:
 
     def _stretch(self, *, payments: bool = True) -> None:
         """Ten minutes since payments stopped; now and then somebody looks what is learned from."""
-        self.shop.stretch(_RUSH, payments=payments)
+        self.shop.stretch(_RUSH, heard=payments)
         self._stretches += 1
         if self._stretches % _BETWEEN == 1:
             self._snapshot()
