@@ -185,6 +185,18 @@ def test_a_way_back_is_kept_with_what_people_are_told(chain: RouteChain):
     assert (after.opt_back, after.news) == (None, None)
 
 
+def test_a_stopped_route_is_kept_with_why(chain: RouteChain):
+    """S8: until the next one, and alone."""
+    route = chain.append(draft("fraud", 3, "f3", stopped="wrong in Austria"), 0)
+    assert chain.current("fraud") == route
+    assert route.stopped == "wrong in Austria"
+    with pytest.raises(InvalidUsage, match="nothing answers but its fallback"):
+        chain.append(draft("fraud", 3, "f3", arms=(_SHARE,), salt="s", stopped="no"), 1)
+    with pytest.raises(InvalidUsage, match="the stopped of a route"):
+        chain.append(draft("fraud", 3, "f3", stopped="\x07"), 1)
+    assert not chain.append(draft("fraud", 3, "f3"), 1).stopped
+
+
 @pytest.mark.parametrize(
     ("arms", "news", "field"),
     [

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
+from mainstay.base.errors import Stopped
 from mainstay.bundle.port import Loaded
 from mainstay.bundle.prove import Evidence
 from mainstay.contract.columns import MATRIX, Column, Columns, decode
@@ -162,6 +164,63 @@ def test_a_stopped_version_goes_on_with_its_chain(tmp_path: Path) -> None:
         await it.orders(order(2, 2))
         assert told(await it.ask((-3.0, 0.0))) == [("answered", "low")]
         assert not state(tmp_path).stopped
+
+    asyncio.run(story())
+
+
+def stopped(order: Order, why: str = "wrong in Austria") -> Order:
+    route = msgspec.structs.replace(order.route, epoch=order.route.epoch + 1, stopped=why)
+    return msgspec.structs.replace(order, route=route)
+
+
+def test_a_route_that_is_stopped_is_followed_by_every_worker(tmp_path: Path) -> None:
+    """S8 S30 M23: its fallback answers, where it has one; workers that begin anew do the same, even
+    where the version is wrong; the same version answers again by the next route."""
+
+    async def story() -> None:
+        it = Story(tmp_path)
+        await it.orders(order())
+        runs = it.shelf.models[f"{1:064x}"].runs
+        await it.orders(stopped(order()))
+        before = len(runs)
+        answer = await it.ask((-3.0, 0.0))
+        assert told(answer) == [("fallback", "low")]
+        assert "v1 was stopped: wrong in Austria" in answer.reasons[0]
+        assert len(runs) == before
+        said = state(tmp_path)
+        assert not said.follows("sum", 3)
+        assert said.follows("sum", 2)
+        assert "sum" not in said.serving
+        await it.orders(stopped(order(), "wrong in Austria"), order(8, 1, fingerprint=8))
+        anew = Story(tmp_path / "anew")
+        anew.folder.mkdir()
+        anew.shelf.rotten.add(f"{1:064x}")
+        await anew.orders(stopped(order()))
+        assert told(await anew.ask((-3.0, 0.0))) == [("fallback", "low")]
+        assert state(anew.folder).follows("sum", 2)
+        await it.orders(order(1, 3))
+        assert told(await it.ask((-3.0, 0.0))) == [("answered", "low")]
+        assert state(tmp_path).follows("sum", 3)
+
+    asyncio.run(story())
+
+
+def test_a_stopped_route_without_a_fallback_answers_nobody(tmp_path: Path) -> None:
+    """S8 S20: with the reason, and not with "no such model"; one worker's own word is another's."""
+
+    async def story() -> None:
+        it = Story(tmp_path)
+        it.shelf.models[f"{2:064x}"].contract = contract_of()
+        await it.orders(order(2, 1, None))
+        await it.follower.stop("sum", f"{2:064x}", SICK)
+        assert not state(tmp_path).follows("sum", 1)
+        await it.orders(stopped(order(2, 1, None)))
+        with pytest.raises(Stopped, match="v2 was stopped: wrong in Austria") as refused:
+            it.engine.find("sum")
+        assert "another process" not in str(refused.value.expected)
+        assert state(tmp_path).follows("sum", 2)
+        await it.orders(order(2, 3, None))
+        assert told(await it.ask((-3.0, 0.0))) == [("answered", "low")]
 
     asyncio.run(story())
 

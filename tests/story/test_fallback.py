@@ -144,3 +144,23 @@ def test_a_newly_deployed_fallback_is_followed(server):
     whole = server.ask("GET", f"/decisions/{found['id']}")[1]
     assert whole["judged"]["fallback_version"] == 2
     assert whole["version"] == 1
+
+
+def test_a_version_is_stopped_by_command_and_answers_again(server):
+    """S8 S30 S10: on a running server the chain answers for it, and every door of people says why;
+    deploying it takes that back."""
+    (before,) = decide(server, SURE)
+    stopped = command(server, "stop", MODEL, "--must-fall-back", "--reason", "wrong in Austria")
+    assert stopped.exit_code == 0, stopped.stdout + stopped.stderr
+    assert "its fallback answers in its place" in " ".join(stopped.stdout.split())
+    (found,) = decide(server, SURE)
+    assert (before["status"], found["status"]) == ("answered", "fallback")
+    told = command(server, "status", "--json")
+    assert told.exit_code == 1
+    (problem,) = (each for each in json.loads(told.stdout)["problems"] if "stopped" in each)
+    assert f"{MODEL} v1 was stopped by" in problem
+    assert f"wrong in Austria; `mainstay deploy {MODEL}@1` lets it answer again" in problem
+    again = command(server, "stop", MODEL, "--json")
+    assert (again.exit_code, json.loads(again.stdout)["stopped"]) == (0, False)
+    assert command(server, "deploy", f"{MODEL}@1").exit_code == 0
+    assert decide(server, SURE)[0]["status"] == "answered"

@@ -131,9 +131,10 @@ def test_one_of_a_kind_for_a_model_in_a_day():
     assert [do for do, *_ in doer.did].count("roll back") == 3
 
 
-def test_what_is_unsure_silenced_or_about_no_version_is_left_alone():
+@pytest.mark.parametrize("do", ["roll back", "stop", "fall back"])
+def test_what_is_unsure_silenced_or_about_no_version_is_left_alone(do: Do):
     """M23: nobody wanted it, or it has no object."""
-    world, doer = world_of("roll back")
+    world, doer = world_of(do)
     world.found(verdict="unsure")
     world.happens({"state": "opened", "key": "||usage|usual", "since_ms": 0, "check": "usage",
                    "verdict": "fail", "words": "w"}, subject="")  # fmt: skip

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidUsage, NotFound
 from mainstay.cli import cli
+from mainstay.release.gate.run import Wish
 from mainstay.serve.keeper import Duty
 from mainstay.watch.alerts.model import Action
 from mainstay.watch.gather.model import STRETCH_MS
@@ -16,6 +17,7 @@ from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.duties import duties_of
 from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.quarantining import quarantines_of
+from mainstay.wiring.rollouts import Wanted, start_rollout
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.servers.mainstay import MODEL, pack_model
 from tests.wiring.test_watching import Shop
@@ -54,6 +56,31 @@ def test_a_version_is_rolled_back_once_and_never_past_the_good_one(two: Workspac
     assert route is not None
     assert (route.number, route.actor, route.reason) == (1, "alerts", "alert 2: input a: place")
     assert [each.number for each in two.chain.history("sums")] == [1, 2, 1]
+
+
+def test_a_version_is_stopped_once_and_deploying_it_takes_that_back(two: Workspace):
+    """S8 S30 M24: by the route, so on every machine; falling back needs a fallback; the journal and
+    the command say why. A rollout has nothing to compare with meanwhile."""
+    doer = WorkspaceDoer(two)
+    with pytest.raises(InvalidUsage, match="sums v2 has nothing to fall back on"):
+        doer.do(action(two, "fall back"))
+    wanted = action(two, "stop")
+    assert doer.do(wanted) == (
+        "v2 is stopped and nothing answers; `mainstay deploy sums@2` lets it answer again"
+    )
+    assert doer.do(wanted) == "the version that it is about does not answer any more"
+    route = two.chain.current("sums")
+    assert route is not None
+    assert (route.number, route.actor, route.stopped) == (2, "alerts", "alert 2: input a: place")
+    where = "FROM events WHERE kind = 'route' AND body->>'stopped' IS NOT NULL"
+    told = two.journal.query(f"SELECT body->>'stopped' AS why {where}").to_pylist()
+    assert told == [{"why": route.stopped}]
+    with pytest.raises(InvalidUsage, match="v2 was stopped, so nothing answers"):
+        start_rollout(two, two.registry.find("sums", 1), Wanted("canary"), Wish(reason="x"))
+    assert two.deploy("sums", 2, "it was the sales").changed
+    assert (doer.do(action(two, "stop", subject="0" * 16)), two.chain.current("sums")) == (
+        "the version that it is about does not answer any more", two.chain.history("sums")[-1],
+    )  # fmt: skip
 
 
 def test_a_quarantine_has_the_id_of_its_action(two: Workspace):

@@ -26,6 +26,7 @@ _SECTIONS = {
         "deploy": "mainstay.cli.routing:deploy",
         "verdict": "mainstay.cli.verdicts:verdict",
         "rollback": "mainstay.cli.routing:rollback",
+        "stop": "mainstay.cli.stopping:stop",
         "recall": "mainstay.cli.recalling:recall",
         "reprocess": "mainstay.cli.reprocessing:reprocess",
     },

@@ -220,6 +220,12 @@ def _problems(
         if not place.ready and not place.draining:
             why = f": it {place.last_death}" if place.last_death else ""
             found.append(f"{place.role} {place.slot} is not ready{why}")
+    found += [
+        f"{route.model} v{route.number} was stopped by {route.actor}: {route.stopped}; `mainstay "
+        f"deploy {route.model}@{route.number}` lets it answer again"
+        for route in routes
+        if route.stopped
+    ]
     for worker in workers:
         found += [
             f"worker {worker.slot} refuses {model}: {refusal.error}"
@@ -236,6 +242,7 @@ def _problems(
             + ("its fallback answers in its place; " if stop.stands_in else "")
             + f"`mainstay rollback {model}` goes back to the version before"
             for model, stop in worker.stopped.items()
+            if not stop.ordered
         ]
         for route in routes:
             has = worker.serving.get(route.model)
@@ -253,8 +260,7 @@ def _problems(
 
 def _late(worker: WorkerState, route: Route) -> bool:
     """Whether a worker does not answer with a route yet."""
-    has = worker.serving.get(route.model)
-    return has is None or has.epoch < route.epoch
+    return not worker.follows(route.model, route.epoch)
 
 
 def _arm(routes: Sequence[Route], model: str, refusal: Refusal) -> str:

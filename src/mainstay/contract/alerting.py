@@ -18,7 +18,7 @@ from mainstay.contract.times import duration_ns
 QUIET_EXPECTED: Final = "from and to, and a time zone, such as 22:00-07:00 Europe/Berlin"
 _QUIET: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)(?: (\S{1,60}))?")
 
-Do = Literal["roll back", "quarantine", "recall", "retrain"]
+Do = Literal["roll back", "fall back", "stop", "quarantine", "recall", "retrain"]
 DOES: Final[tuple[str, ...]] = get_args(Do)
 
 

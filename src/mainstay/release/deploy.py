@@ -95,8 +95,10 @@ def put_live(  # because the two verbs that call it pass on exactly these
     epoch = current.epoch if current is not None else 0
     if expected_epoch is not None and expected_epoch != epoch:
         raise _not_as_seen(version.model, current, expected_epoch)
-    # With arms it is not alone in force: deploying it ends the rollout.
-    if current is not None and current.fingerprint == version.fingerprint and not current.arms:
+    # With arms it is not alone in force: deploying it ends the rollout. If it was stopped, it does
+    # not answer: deploying it lets it.
+    alone = current is not None and not current.arms and not current.stopped
+    if current is not None and alone and current.fingerprint == version.fingerprint:
         return Deployed(**structs.asdict(current), changed=False)
     check(version)
     draft = Draft(

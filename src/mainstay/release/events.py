@@ -44,6 +44,8 @@ class Events:
         if route.arms:
             body["arms"] = [structs.asdict(arm) for arm in route.arms]
             body["salt"], body["unit"] = route.salt, route.unit
+        if route.stopped:
+            body["stopped"] = route.stopped
         if route.news is not None:
             body["news"] = structs.asdict(route.news)
         if replaced is not None:

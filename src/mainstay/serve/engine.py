@@ -322,8 +322,9 @@ class Engine:
         if before is not None:
             self.stop_before(before, finding)
 
-    def stop_before(self, serving: Serving, finding: Finding) -> None:
-        """The same for a version that was found wrong before or after it took over."""
+    def stop_before(self, serving: Serving, finding: Finding, *, ordered: bool = False) -> None:
+        """The same for a version that was found wrong before or after it took over, or that its
+        route says is stopped."""
         route = serving.route
         self._stopped[route.model] = Stop(
             epoch=route.epoch,
@@ -332,6 +333,7 @@ class Engine:
             at_ns=self._machinery.clock.now_ns(),
             finding=finding,
             stands_in=serving.pipeline.falls_back,
+            ordered=ordered,
         )
         if serving.pipeline.falls_back:
             self.stand_in(serving, serving.others)
@@ -344,7 +346,7 @@ class Engine:
         """Let the fallback of a stopped version answer, with these versions to ask."""
         route = serving.route
         stop = self._stopped[route.model]
-        why = f"v{stop.number} was stopped here: {stop.finding.words}"
+        why = _words_of(stop)
         alone = structs.replace(route, arms=())
         instead = self._version(
             serving.loaded, alone, serving.sources, others=others, without_model=why
@@ -371,13 +373,19 @@ def _keeping(machinery: Machinery, route: Route) -> Keeping:
     return Keeping(machinery.desk, route, machinery.ids, machinery.clock)
 
 
+def _words_of(stop: Stop) -> str:
+    where = "" if stop.ordered else " here"
+    return f"v{stop.number} was stopped{where}: {stop.finding.words}"
+
+
 def _stopped_error(model: str, stop: Stop) -> Stopped:
+    again = "the same request again, which another process may answer; "
     return Stopped(
-        f"{model} v{stop.number} was stopped here: {stop.finding.words}",
+        f"{model} {_words_of(stop)}",
         field="model",
         got=model,
-        expected="the same request again, which another process may answer; whoever runs the model"
-        f" can go back with `mainstay rollback {model}`",
+        expected=("" if stop.ordered else again)
+        + f"whoever runs the model can go back with `mainstay rollback {model}`",
     )
 
 

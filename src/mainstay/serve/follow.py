@@ -206,6 +206,9 @@ class Follower:
         if refused is not None and refused.epoch == route.epoch:
             return
         try:
+            if route.stopped:
+                await self._stop_as_ordered(order, current)
+                return
             self._engine.switch(await self._prepare(order, current))
         except MainstayError as error:
             alone = current is None or stopped is not None
@@ -230,6 +233,22 @@ class Follower:
         self._refused.pop(order.route.model, None)
         self._standing_in[order.route.model] = order
         return True
+
+    async def _stop_as_ordered(self, order: Order, current: Serving | None) -> None:
+        """Answer no more with the version of a route that is stopped; its fallback does."""
+        route = order.route
+        try:
+            loaded = await self._loaded(order, route.fingerprint, current)
+        except FoundWrong as wrong:
+            loaded = wrong.loaded  # it answers nobody
+        others, _ = await self._standbys.of(order, [loaded.manifest.contract])
+        sources = self._loader.sources(loaded)
+        serving = self._engine.prepare(loaded, route, sources, others=others)
+        finding = Finding(check="stopped", verdict="fail", words=route.stopped)
+        self._engine.stop_before(serving, finding, ordered=True)
+        self._refused.pop(route.model, None)
+        self._following.pop(route.model, None)
+        self._standing_in[route.model] = order
 
     async def _stand_in(self, order: Order, current: Serving | None) -> None:
         """Keep the fallback of a stopped version in step with what it names."""

@@ -1,4 +1,4 @@
-"""What rules want done, done on one workspace: rolling back, quarantine, recall, training anew.
+"""What rules want done, done on one workspace: going back, stopping, quarantine, recall, training.
 
 Promises that doing it twice is doing it once, so that a keeper may die at any step: a version that
 answers no more is not rolled back again, a quarantine has the id of its action, and a recall that
@@ -17,6 +17,7 @@ from mainstay.watch.alerts.words import moment, plain
 from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.quarantining import quarantine
 from mainstay.wiring.recalling import carry_out_recall, plan_recall
+from mainstay.wiring.stopping import stop
 from mainstay.wiring.training import Asked, retrain
 from mainstay.wiring.workspace import Workspace
 
@@ -39,6 +40,8 @@ class WorkspaceDoer:
         match action.do:
             case "roll back":
                 return self._roll_back(action)
+            case "fall back" | "stop":
+                return self._stop(action)
             case "quarantine":
                 return self._quarantine(action)
             case "recall":
@@ -54,6 +57,19 @@ class WorkspaceDoer:
             action.model, None, _why(action), actor=ACTOR, expected_epoch=current.epoch
         )
         return f"v{deployed.number} answers in the place of v{current.number}"
+
+    def _stop(self, action: Action) -> str:
+        version = stop(
+            self._workspace,
+            action.model,
+            _why(action),
+            actor=ACTOR,
+            subject=action.subject,
+            must_fall_back=action.do == "fall back",
+        )
+        if version is None:
+            return "the version that it is about does not answer any more"
+        return version.words
 
     def _quarantine(self, action: Action) -> str:
         mark = hashlib.sha256(f"action|{action.id}|{action.wanted_ns}".encode()).digest()

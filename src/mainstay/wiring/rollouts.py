@@ -115,6 +115,14 @@ def start_rollout(
         )
     if expected_epoch is not None and current.epoch != expected_epoch:
         raise _moved(version, current)
+    if current.stopped:
+        raise InvalidUsage(
+            f"v{current.number} was stopped, so nothing answers that {version} could be compared "
+            "with, or that could be gone back to",
+            field="strategy",
+            got=wanted.strategy,
+            expected=f"--strategy direct, or `mainstay rollback {version.model}` first",
+        )
     _alone(workspace, version)
     contract = _contract(workspace, version.fingerprint)
     plan = _plan(contract, version, current, wanted, (who, wish.reason))

@@ -68,7 +68,7 @@ class Server:
     def reached(self, model: str, epoch: int) -> Reached:
         """How many workers answer with a route, or with a newer one."""
         workers = self.workers()
-        serving = [w for w in workers if model in w.serving and w.serving[model].epoch >= epoch]
+        serving = [worker for worker in workers if worker.follows(model, epoch)]
         refused = [
             w.refused[model]
             for w in workers

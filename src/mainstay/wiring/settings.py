@@ -96,7 +96,7 @@ telemetry = ""
 # quiet = "22:00-07:00 Europe/Berlin"
 # escalate_after = "30m"
 # escalate_to = "oncall"
-# do = ["quarantine"]                     # what fails; also "roll back" and "retrain"
+# do = ["quarantine"]                     # what fails; also "stop", "roll back", "retrain" …
 """
 
 

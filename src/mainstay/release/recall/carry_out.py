@@ -123,6 +123,8 @@ def _forward(hands: Hands, recall: Recall) -> str:
         return f"v{current.number} answers again"
     if current.fingerprint == old.fingerprint and not current.arms:
         return f"v{current.number} answers, as it did then"
+    if old.stopped:
+        return f"v{current.number} stays: v{old.number} was stopped then"
     ours = recall.plan.to
     routed = recall.epoch or current.reason.startswith(recall.mark)
     if not routed or ours is None or current.fingerprint != ours.fingerprint or current.arms:

@@ -104,7 +104,8 @@ def _check_words(draft: Draft) -> None:
     """Refuse names and reasons that cannot be kept or shown on one screen."""
     for field in ("model", "fingerprint", "actor"):
         _check(field, getattr(draft, field), wanted=True)
-    _check("reason", draft.reason, wanted=False)
+    for field in ("reason", "stopped"):
+        _check(field, getattr(draft, field), wanted=False)
 
 
 def _check(field: str, text: str, *, wanted: bool) -> None:
@@ -151,6 +152,13 @@ def _check_arms(draft: Draft) -> None:
                 expected="arms, or neither salt nor unit",
             )
         return
+    if draft.stopped:
+        raise InvalidUsage(
+            "beside a version that was stopped nothing answers but its fallback",
+            field="arms",
+            got=len(draft.arms),
+            expected="no arms",
+        )
     if len(draft.arms) > ARMS_MAX:
         raise InvalidUsage(
             "this route has more arms than one worker should hold in memory",

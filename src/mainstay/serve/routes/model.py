@@ -54,6 +54,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """The input whose value decides on the arm; empty: the caller's name does."""
     news: News | None = None
     """Beside an `opt_back` arm: what is new in the live version."""
+    stopped: str = ""
+    """Why its version answers no more: its fallback answers in its place, where it has one. Any
+    later route takes that back."""
 
     @property
     def opt_back(self) -> Arm | None:
@@ -126,6 +129,8 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     finding: Finding
     stands_in: bool = False
     """Its fallback answers in its place."""
+    ordered: bool = False
+    """The route says so, and every worker does it; else this worker found it wrong."""
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,3 +151,11 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """By fingerprint: the last check of each version in memory."""
     stopped: dict[str, Stop] = {}
     """By model: versions that were in force and are not answered with any more."""
+
+    def follows(self, model: str, epoch: int) -> bool:
+        """Whether the worker does what a route says, or a newer one: it answers with its version,
+        or has stopped it."""
+        route, stop = self.serving.get(model), self.stopped.get(model)
+        return (route is not None and route.epoch >= epoch) or (
+            stop is not None and stop.ordered and stop.epoch >= epoch
+        )

@@ -52,12 +52,14 @@ _ROUTES = Table(
 
 
 class _Mix(msgspec.Struct, frozen=True):
-    """What a route has only during a rollout, kept as JSON; a route without arms keeps nothing."""
+    """What a route has only during a rollout, or while its version is stopped, kept as JSON; any
+    other route keeps nothing."""
 
     arms: tuple[Arm, ...] = ()
     salt: str = ""
     unit: str = ""
     news: News | None = None
+    stopped: str = ""
 
 
 _NO_MIX = _Mix()
@@ -172,4 +174,5 @@ def _route(row: Row[Any]) -> Route:
         salt=mix.salt,
         unit=mix.unit,
         news=mix.news,
+        stopped=mix.stopped,
     )

@@ -17,6 +17,8 @@ from mainstay.watch.alerts.port import Doer
 
 CLAIM_NS: Final[dict[Do, int]] = {
     "roll back": HOUR_NS // 12,
+    "fall back": HOUR_NS // 60,
+    "stop": HOUR_NS // 60,
     "quarantine": HOUR_NS // 60,
     "recall": HOUR_NS // 12,
     "retrain": 6 * HOUR_NS,
@@ -27,6 +29,7 @@ ONCE_IN_NS: Final = DAY_NS
 """An action of one kind for one model, but for those about a stretch of time, which only leave out
 what is in it, and move away from a version at most once."""
 _OF_A_STRETCH: Final[tuple[Do, ...]] = ("quarantine", "recall")
+_OF_A_VERSION: Final[tuple[Do, ...]] = ("roll back", "fall back", "stop")
 _PAUSE_NS: Final = 60_000_000_000
 _SETTLED_MAX: Final = 200
 
@@ -73,7 +76,7 @@ def _not_now(book: Book, item: Item, action: Action, now_ns: int) -> str:
         return "it is silenced"
     if action.do in _OF_A_STRETCH:
         return ""
-    if action.do == "roll back" and not action.subject:
+    if action.do in _OF_A_VERSION and not action.subject:
         return "it is not about one version"
     for other in book.actions:
         same = other.model == action.model and other.do == action.do
