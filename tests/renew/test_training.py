@@ -3,12 +3,17 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 
 from mainstay.cli import cli
+from mainstay.watch.alerts.model import Action
+from mainstay.wiring import training
+from mainstay.wiring.acting import WorkspaceDoer
 from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.workspace import Workspace, open_workspace
 from tests.renew.shop import Shop
@@ -109,6 +114,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shop(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "shop"))
+
+
+def squeezed(result: Result) -> str:
+    return " ".join(result.output.split())
 
 
 def trained_by(shop: Path, function: str) -> None:
@@ -223,32 +232,123 @@ def test_what_is_quarantined_is_never_learned_from(shop: Path):
     assert "outcomes of a quarantined stretch" in run(shop, "retrain", "sums").output
 
 
-def test_a_recall_trains_the_next_version_without_the_stretch(shop: Path):
-    """N2 N5: when asked to; through the gate; what cannot be trained is said before anything
-    changes."""
-    workspace = open_workspace(shop)
-    times = workspace.journal.query("SELECT DISTINCT time FROM decisions ORDER BY time")
+def recalled(shop: Path, *more: str) -> Result:
+    """A recall of the first of three hundreds of decisions; version 1 stays."""
+    times = open_workspace(shop).journal.query("SELECT DISTINCT time FROM decisions ORDER BY time")
     end = times.column("time").to_pylist()[1]
     window = f"2020-01-01..{end.strftime('%Y-%m-%dT%H:%M:%S.%f')}"
-    recall = ("recall", "sums", "--polluted", window, "--yes", "--retrain")
-    refused = run(shop, *recall, "--to", "1")
-    assert refused.exit_code != 0
-    assert "does not say how it is trained" in refused.output
-    assert recalls_of(workspace).of("sums") == []
-    most = (CONTRACT + RENEW % "good").replace("time: 2s", "newest: 50 %, time: 2s")
-    (shop / "contracts" / "sums.yaml").write_text(most)
-    done = run(shop, *recall, "--to", "1", "--json")
+    return run(shop, "recall", "sums", "--polluted", window, "--to", "1", *more)
+
+
+def half_measured(shop: Path, function: str) -> None:
+    """As `trained_by`, with enough of what is left to be measured on."""
+    text = (CONTRACT + RENEW % function).replace("time: 2s", "newest: 50 %, time: 2s")
+    (shop / "contracts" / "sums.yaml").write_text(text)
+
+
+def test_a_recall_trains_the_next_version_without_the_stretch(shop: Path):
+    """N2 N5: by itself where the contract says how; the plan says so before; once, however often it
+    is run; and taking the recall back takes that version back, too."""
+    said = squeezed(recalled(shop, "--dry-run"))
+    assert "train nothing: the contract of sums does not say how it is trained" in said
+    half_measured(shop, "good")
+    said = squeezed(recalled(shop, "--dry-run"))
+    assert "train the next version, on 200 labelled decisions since 2" in said
+    assert "train the next" not in squeezed(recalled(shop, "--dry-run", "--no-retrain"))
+    assert open_workspace(shop).chain.current("sums").number == 1
+    left_out = json.loads(recalled(shop, "--yes", "--no-retrain", "--json").output)
+    assert left_out["retrained"] is None
+    done = recalled(shop, "--yes", "--json")
     assert done.exit_code == 0, done.output
-    found = json.loads(done.output)["retrained"]
-    assert found["run"]["skipped"]["decided in a quarantined stretch"] == 100
-    assert found["version"]["number"] == 2
-    assert len(found["version"]["card"]["without"]) == 1
+    found = json.loads(done.output)
+    assert found["retrained"]["run"]["skipped"]["decided in a quarantined stretch"] == 100
+    assert found["retrained"]["run"]["rows"] + found["retrained"]["run"]["tested"] == 200
+    assert found["trained"]["number"] == 2
+    assert len(found["retrained"]["version"]["card"]["without"]) == 1
     assert open_workspace(shop).chain.current("sums").number == 2
-    trained_by(shop, "worse")
-    again = run(shop, *recall)
-    assert again.exit_code == 1
+    again = recalled(shop, "--yes")
+    assert again.exit_code == 0
+    assert "nothing: recall 1 trained v2 already" in squeezed(again)
     assert "already; nothing changed" in again.output
-    assert "is kept and does not answer" in again.output
+    assert [each.number for each in open_workspace(shop).registry.versions("sums")] == [1, 2]
+    assert (
+        "v2, trained without the stretch, came to answer" in run(shop, "recall", "show", "1").output
+    )
+    undone = run(shop, "recall", "undo", "1", "--json")
+    assert undone.exit_code == 0, undone.output
+    back = json.loads(undone.stdout)
+    assert back["words"] == "v1 answers again"
+    assert open_workspace(shop).chain.current("sums").number == 1
+
+
+def test_a_training_that_fails_leaves_the_recall_done(shop: Path):
+    """N2 N5: it is said, kept as a finding, and the same command trains again, and only that; a
+    version that the gate refuses is trained once."""
+    half_measured(shop, "raises")
+    first = recalled(shop, "--yes")
+    assert first.exit_code == 1
+    assert "it is recalled; no version was trained" in first.output
+    workspace = open_workspace(shop)
+    (kept,) = recalls_of(workspace).of("sums")
+    assert (kept.status, kept.trained.number) == ("in force", 0)
+    assert kept.trained.why_not
+    assert len(findings(workspace)) == 1
+    half_measured(shop, "worse")
+    second = recalled(shop, "--yes")
+    assert second.exit_code == 1
+    assert "already; nothing changed" in second.output
+    assert "is kept and does not answer" in second.output
+    third = recalled(shop, "--yes")
+    assert third.exit_code == 0
+    assert "trained v2 already" in squeezed(third)
+    assert len(open_workspace(shop).registry.versions("sums")) == 2
+
+
+def test_a_rule_that_recalls_trains_too(shop: Path):
+    """N2 M23 F4: what follows from the recall is an action of its own; done twice it is done once."""
+    trained_by(shop, "good")
+    workspace = open_workspace(shop)
+    now_ns = workspace.clock.now_ns()  # version 1 is from before that, and clean
+    wanted = Action(
+        id="7", alert="1", model="sums", do="recall", check="labels.silent", subject="",
+        since_ns=now_ns, until_ns=now_ns + 1, wanted_ns=now_ns,
+    )  # fmt: skip
+    doer = WorkspaceDoer(workspace)
+    assert doer.then(wanted) is None
+    assert doer.do(wanted).startswith("v1 answers")
+    assert doer.then(wanted) == ("retrain", "recall-1")
+    action = structs.replace(wanted, id="8", do="retrain", subject="recall-1")
+    said = "v2 was trained and comes to answer: direct"
+    assert [doer.do(action), doer.do(action)] == [said, said]
+    assert doer.then(wanted) is None
+    assert len(workspace.registry.versions("sums")) == 2
+
+
+@pytest.mark.parametrize("step", ["version", "released"])
+def test_a_recall_that_was_killed_while_training_trains_once(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    """N2 N5 F4: killed once the version is kept, before it is released, or before that is noted: the
+    same command makes no second one, and it comes to answer once."""
+    half_measured(shop, "good")
+    released = training.release
+
+    def killed(*arguments: Any) -> None:
+        if step == "released":
+            released(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "_keep" if step == "version" else "release", killed)
+        recalled(shop, "--yes")
+    workspace = open_workspace(shop)
+    (kept,) = recalls_of(workspace).of("sums")
+    assert (kept.status, kept.trained.settled) == ("in force", False)
+    done = json.loads(recalled(shop, "--yes", "--json").output)
+    assert (done["retrained"]["version"]["number"], done["retrained"]["why_not"]) == (2, "")
+    workspace = open_workspace(shop)
+    assert len(workspace.registry.versions("sums")) == 2
+    assert [each.number for each in workspace.chain.history("sums")].count(2) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ class Doer:
         self.did: list[tuple[str, str, str]] = []
         self.fails: list[BaseException] = []
         self.dies = False
+        self.follows: tuple[Do, str] | None = None
+
+    def then(self, action: Action) -> tuple[Do, str] | None:
+        return self.follows if action.do == "recall" else None
 
     def do(self, action: Action) -> str:
         if self.fails:
@@ -82,6 +86,28 @@ def test_a_keeper_that_dies_in_between_does_it_again_later():
     assert act(world, doer) == 1
     assert len(doer.did) == 2
     assert world.book.actions[0].state == "done"
+
+
+def test_what_follows_from_a_recall_is_done_after_it_and_once_a_day():
+    """N2 M23: training follows a recall that is done, as an action of its own; however often a day is
+    recalled, it trains once; and a recall that cannot be is followed by nothing."""
+    world, doer = world_of("recall")
+    doer.follows = ("retrain", "recall-3")
+    doer.fails = [Conflict("no version is known to be clean")]
+    world.found("input a: place")
+    assert act(world, doer) == 0
+    assert [action.do for action in world.book.actions] == ["recall"]
+    world.found("input b: place")
+    assert act(world, doer) == 2
+    world.found("input c: place")
+    assert act(world, doer) == 1
+    assert [(do, subject) for do, _, subject in doer.did] == [
+        ("recall", "ab" * 8), ("retrain", "recall-3"), ("recall", "ab" * 8),
+    ]  # fmt: skip
+    last = world.book.actions[-1]
+    assert (last.do, last.state) == ("retrain", "left out")
+    assert "for today" in last.words
+    assert len({action.id for action in world.book.actions}) == len(world.book.actions)
 
 
 def test_what_is_away_is_tried_again_and_what_cannot_be_is_said():

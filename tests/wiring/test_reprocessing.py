@@ -290,7 +290,7 @@ def test_two_at_once_and_a_route_that_changes_meanwhile(shop: Path):
     first = Reprocessing(workspace, MODEL, [2])
 
     def meanwhile(_done: float) -> None:
-        with pytest.raises(Conflict, match="somebody reprocesses sums"):
+        with pytest.raises(Conflict, match="somebody else is at it: reprocess sums"):
             Reprocessing(workspace, MODEL, [2]).run(lambda _: None)
         workspace.rollback(MODEL, 2, "somebody else")
 

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import click
+from msgspec import structs
 
-from mainstay.base.errors import InvalidUsage, NotFound
+from mainstay.base.errors import InvalidUsage, MainstayError, NotFound
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.recalls import lines, show_plan, show_recall, told, words_of_status
 from mainstay.cli.retraining import show_retrained
@@ -18,6 +19,7 @@ from mainstay.contract.windows import window_ns
 from mainstay.release.recall.model import Plan, Recall, Window
 from mainstay.serve.routes.model import Route
 from mainstay.wiring.orders import OrderWriter
+from mainstay.wiring.recall_training import train_after, wants_training, with_training
 from mainstay.wiring.recalling import (
     Recalled,
     carry_out_recall,
@@ -27,7 +29,7 @@ from mainstay.wiring.recalling import (
     take_back_recall,
 )
 from mainstay.wiring.running import Server
-from mainstay.wiring.training import Asked, Retrained, retrain, trainable
+from mainstay.wiring.training import Retrained
 from mainstay.wiring.workspace import Workspace, open_workspace
 
 _DEFAULT = "model"
@@ -77,19 +79,19 @@ class _Go(NamedTuple):
 
     sure: bool | None
     """False: only show it; True: do not ask."""
-    retrain: bool
+    train: bool
 
 
 def _confirming(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--dry-run`, `--yes` and `--retrain`, as one `go`."""
+    """Give a command `--dry-run`, `--yes` and `--no-retrain`, as one `go`."""
 
     @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
     @click.option("--yes", is_flag=True, help="Carry the plan out without asking.")
-    @click.option("--retrain", is_flag=True,
-                  help="Then train the next version, without the stretch.")  # fmt: skip
+    @click.option("--no-retrain", is_flag=True,
+                  help="Do not train the next version afterwards.")  # fmt: skip
     @functools.wraps(command)
-    def run(*arguments: Any, dry_run: bool, yes: bool, retrain: bool, **options: Any) -> Any:
-        go = _Go(False if dry_run else yes or None, retrain)
+    def run(*arguments: Any, dry_run: bool, yes: bool, no_retrain: bool, **options: Any) -> Any:
+        go = _Go(False if dry_run else yes or None, not no_retrain)
         return command(*arguments, go=go, **options)
 
     return run
@@ -131,15 +133,16 @@ def recall_model(
     stretch for all of these, so that no later snapshot has it, and lets that version answer, by the
     checks of `mainstay rollback`. Run again after it was interrupted, it comes to the same end;
     `mainstay recall undo` takes it back. Exits 1, and changes nothing, where no version is known to
-    be clean. With --retrain the next version then is trained as by `mainstay retrain`, and goes
-    through the gate and the strategy of its contract.
+    be clean. Where the contract says how the model is trained, the next version is trained at once,
+    as by `mainstay retrain`, without the stretch, and goes through the gate and the strategy of the
+    contract; exits 1 where that comes to nothing, and the recall stays.
     """
     window = Window(*window_ns(polluted, "polluted"))
     opened = open_workspace(workspace)
-    if go.retrain:
-        trainable(opened, model)
     with output.working(f"Looking at what learned from {window}, and what that reached"):
         plan = plan_recall(opened, model, window, to)
+        if go.train and plan.possible:
+            plan = with_training(opened, plan)
     show_plan(output, plan)
     if not plan.possible:
         output.result({"plan": plan, "done": False, "error": _nobody(plan)})
@@ -153,14 +156,22 @@ def recall_model(
     began = time.monotonic()
     with output.working("Quarantining, then changing the route"):
         done = carry_out_recall(opened, plan, reason)
-    retrained = partial(_retrain, output, opened, model) if go.retrain else None
-    _wait_and_tell(output, opened, done, (began, wait_seconds), retrained)
+    # A recall in force from before keeps the plan that it had; what is wanted now is in this one.
+    wanted = wants_training(structs.replace(done.recall, plan=plan))
+    if wanted:
+        train = partial(_train, output, opened, done.recall)
+        _wait_and_tell(output, opened, done, (began, wait_seconds), train)
+    else:
+        _wait_and_tell(output, opened, done, (began, wait_seconds))
 
 
-def _retrain(output: Output, opened: Workspace, model: str) -> Retrained:
-    """Train the next version; snapshots leave out what is quarantined."""
-    with output.working(f"Training {model} without the stretch"):
-        return retrain(opened, Asked(model=model))
+def _train(output: Output, opened: Workspace, done: Recall) -> tuple[Retrained | None, str]:
+    """Train the next version, or say why there is none; snapshots leave out what is quarantined."""
+    try:
+        with output.working(f"Training {done.model} without the stretch"):
+            return train_after(opened, done.number), ""
+    except MainstayError as error:
+        return None, error.message
 
 
 def _nobody(plan: Plan) -> str:
@@ -185,7 +196,7 @@ def _wait_and_tell(
     opened: Workspace,
     done: Recalled,
     patience: tuple[float, float],
-    afterwards: Callable[[], Retrained] | None = None,
+    afterwards: Callable[[], tuple[Retrained | None, str]] = lambda: (None, ""),
 ) -> None:
     """Wait until the workers answer with what is in force, and tell what was done; then what is to
     be done afterwards."""
@@ -196,16 +207,20 @@ def _wait_and_tell(
             everywhere = _reached(opened, done, seconds)
     taken = round(time.monotonic() - began, 3)
     _tell(output, done, taken)
-    retrained = afterwards() if afterwards is not None else None
-    output.result(told(done.recall) | {
+    retrained, failed = afterwards()
+    output.result(told(recalls_of(opened).find(done.recall.number)) | {
         "done": True, "changed": done.changed, "everywhere": everywhere, "seconds": taken,
-        "retrained": retrained,
+        "retrained": retrained, **({"error": failed} if failed else {}),
     })  # fmt: skip
     if retrained is not None:
         show_retrained(output, retrained)
+    if failed:
+        output.say(f"[bold red]✗[/] it is recalled; no version was trained: {escape(failed)}")
+        again = f"the same command again trains, or `mainstay retrain {escape(done.recall.model)}`"
+        output.say(f"  [dim]next[/]       {again}")
     if not everywhere:
         output.say("[bold yellow]![/] not every worker answers with it yet; `mainstay status`")
-    if not everywhere or (retrained is not None and retrained.why_not):
+    if not everywhere or failed or (retrained is not None and retrained.why_not):
         raise Ending(NOT_SO)
 
 

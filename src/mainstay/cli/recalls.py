@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 
 from mainstay.cli.output import Output, escape
-from mainstay.release.recall.model import Blast, Fed, Made, Plan, Recall, Taint
+from mainstay.release.recall.model import Blast, Fed, Made, Next, Plan, Recall, Taint
 from mainstay.release.recall.reached import listing
 
 _SHOWN = 10
@@ -43,6 +43,8 @@ def show_plan(output: Output, plan: Plan) -> None:
     _route(output, plan)
     if plan.possible:
         output.say(f"  [dim]quarantine[/]  {escape(', '.join(plan.quarantined))}")
+        if plan.next is not None:
+            output.say(f"  [dim]train[/]       {escape(_trains(plan.next))}")
     output.say()
     _blast(output, plan.blast)
 
@@ -83,6 +85,15 @@ def _passed_over(output: Output, plan: Plan) -> None:
         output.say(f"  [dim]not[/]         v{each.number}: {escape(each.words)}")
     if len(plan.passed_over) > _SHOWN:
         output.say(f"  [dim]not[/]         … {len(plan.passed_over) - _SHOWN} more")
+
+
+def _trains(next_: Next) -> str:
+    if next_.why_not:
+        return f"nothing: {next_.why_not}"
+    return (
+        f"the next version, on {next_.rows:,} labelled decisions since {next_.since[:10]}, without "
+        "the stretch; --no-retrain leaves it out"
+    )
 
 
 def _blast(output: Output, reached: Blast) -> None:
@@ -133,6 +144,8 @@ def show_recall(output: Output, recall: Recall) -> None:
     """One recall, and how far it is."""
     output.say(f"[bold]{escape(words_of_status(recall))}[/]")
     output.say(f"  [dim]by[/]          {escape(recall.actor)}   {escape(recall.reason)}")
+    if recall.trained is not None:
+        output.say(f"  [dim]trained[/]     {escape(str(recall.trained))}")
     if recall.taken_back_by:
         output.say(f"  [dim]taken back[/]  {escape(recall.taken_back_by)}")
     output.say()

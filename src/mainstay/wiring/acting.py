@@ -10,13 +10,15 @@ from typing import Final
 
 from mainstay.base.errors import NotFound
 from mainstay.base.ids import DecisionId
+from mainstay.contract.alerting import Do
 from mainstay.release.recall.model import Window
 from mainstay.watch.alerts.acting import Acting
 from mainstay.watch.alerts.model import Action
 from mainstay.watch.alerts.words import moment, plain
 from mainstay.wiring.alerting import Alerts
 from mainstay.wiring.quarantining import quarantine
-from mainstay.wiring.recalling import carry_out_recall, plan_recall
+from mainstay.wiring.recall_training import number_of, train_after, wants_training, with_training
+from mainstay.wiring.recalling import carry_out_recall, plan_recall, recalls_of
 from mainstay.wiring.stopping import stop
 from mainstay.wiring.training import Asked, retrain
 from mainstay.wiring.workspace import Workspace
@@ -48,6 +50,15 @@ class WorkspaceDoer:
                 return self._recall(action)
             case "retrain":
                 return self._retrain(action)
+
+    def then(self, action: Action) -> tuple[Do, str] | None:
+        """After a recall the next version is trained, where the contract says how."""
+        window = Window(action.since_ns, action.until_ns)
+        if action.do == "recall":
+            for recall in reversed(recalls_of(self._workspace).of(action.model)):
+                if recall.window == window and wants_training(recall):
+                    return "retrain", recall.subject
+        return None
 
     def _roll_back(self, action: Action) -> str:
         current = self._workspace.chain.current(action.model)
@@ -87,7 +98,7 @@ class WorkspaceDoer:
 
     def _recall(self, action: Action) -> str:
         window = Window(action.since_ns, action.until_ns)
-        plan = plan_recall(self._workspace, action.model, window)
+        plan = with_training(self._workspace, plan_recall(self._workspace, action.model, window))
         if not plan.possible:
             raise NotFound(
                 f"no version of {action.model} is known to be clean of {window}",
@@ -100,7 +111,11 @@ class WorkspaceDoer:
         return f"{answers}, nothing learns from {window}; `mainstay recall undo {done.number}`"
 
     def _retrain(self, action: Action) -> str:
-        done = retrain(self._workspace, Asked(action.model), actor=ACTOR)
+        recall = number_of(action.subject)
+        if recall:
+            done = train_after(self._workspace, recall, actor=ACTOR)
+        else:
+            done = retrain(self._workspace, Asked(action.model), actor=ACTOR)
         version = "no version" if done.version is None else f"v{done.version.number}"
         if done.released:
             return f"{version} was trained and comes to answer: {done.released}"

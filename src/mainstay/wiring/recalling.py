@@ -68,6 +68,8 @@ def plan_recall(workspace: Workspace, model: str, window: Window, to: int | None
             got=str(window),
             expected="a stretch that began before now",
         )
+    if to is not None and _trained_since(workspace, model, window, to):
+        to = None
     made = plan(_Known(workspace, model), model, window, to)
     going = going_on(workspace.rollouts, workspace.chain, model, now_ns) if made.moves else None
     ends = ""
@@ -79,6 +81,19 @@ def plan_recall(workspace: Workspace, model: str, window: Window, to: int | None
         ends=ends,
         quarantined=(model, *(each.model for each in fed)),
         blast=blast(workspace.journal.query, made.suspects, fed),
+    )
+
+
+def _trained_since(workspace: Workspace, model: str, window: Window, to: int) -> bool:
+    """Whether a recall to that version is in force, and what it trained answers: asking for it
+    again changes nothing."""
+    current = workspace.chain.current(model)
+    return current is not None and any(
+        recall.window == window
+        and recall.status == "in force"
+        and (recall.plan.to is not None and recall.plan.to.number == to)
+        and (recall.trained is not None and recall.trained.fingerprint == current.fingerprint)
+        for recall in recalls_of(workspace).of(model)
     )
 
 

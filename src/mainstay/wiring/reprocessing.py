@@ -6,8 +6,7 @@ so, are written in one transaction, and looked up before anything is done. Only 
 machine reprocesses a model at a time.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,6 @@ from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.model import Version
 from mainstay.journal.model import Event
-from mainstay.journal.piece import Lock
 from mainstay.journal.port import Spool
 from mainstay.journal.rows import rfc3339
 from mainstay.journal.spool import DiskSpool
@@ -32,6 +30,7 @@ from mainstay.release.reprocess.model import (
 )
 from mainstay.serve.outcomes import event_about
 from mainstay.serve.pipeline import Pipeline
+from mainstay.wiring.alone import only_one
 from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
@@ -105,7 +104,7 @@ class Reprocessing:
 
     def run(self, progress: Callable[[float], None]) -> Done:
         """Answer all that is left; `progress` is told how many there are by now."""
-        with _only_one(self._workspace, self.work.model):
+        with only_one(self._workspace, "reprocess", self.work.model):
             return self._run(progress)
 
     def values(self) -> Iterator[list[dict[str, Any]]]:
@@ -206,24 +205,6 @@ def versions_of_recall(workspace: Workspace, number: int) -> tuple[str, list[int
             expected="a recall whose plan names versions; `mainstay recall list`",
         )
     return recall.model, numbers
-
-
-@contextmanager
-def _only_one(workspace: Workspace, model: str) -> Generator[None]:
-    """Two at once would answer the same decisions."""
-    workspace.places.run.mkdir(exist_ok=True)
-    lock = Lock.take(workspace.places.run / f"reprocess-{model}.lock")
-    if lock is None:
-        raise Conflict(
-            f"somebody reprocesses {model} at this moment",
-            field="model",
-            got=model,
-            expected="the same command again when that is done",
-        )
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
 from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
-from mainstay.renew.labels.read import logged_now, read
+from mainstay.renew.labels.read import count, logged_now, read
 from mainstay.renew.quarantine.model import merged
 from mainstay.renew.snapshots import take as snapshots
 from mainstay.renew.snapshots.changed import Changed, changed
@@ -94,6 +94,11 @@ def take_snapshot(
     """Take a snapshot and keep it."""
     who = actor or whoever_runs_this()
     return snapshots.take(shelf_of(workspace), definition, who, workspace.clock.now_ns())
+
+
+def count_of(workspace: Workspace, definition: Definition) -> int:
+    """How many rows a snapshot would have."""
+    return count(workspace.journal.query, definition)
 
 
 def changed_without(workspace: Workspace, snapshot: Snapshot, callers: Collection[str]) -> Changed:

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -43,6 +44,7 @@ from mainstay.renew.training.model import (
     CHECK,
     KEPT,
     ORDER,
+    TRAINING,
     WEIGHT,
     Made,
     Run,
@@ -69,6 +71,7 @@ _GIGABYTE: Final = 1_000_000_000
 BEFORE: Final = "before"
 """The value of `renew.start` by which a training starts from the one of the version before."""
 T = TypeVar("T")
+Noted = Callable[[Snapshot, Version | None], None]
 
 _BESIDE_SECONDS: Final = 120.0
 """What packing and trying out a version may take beside the training."""
@@ -117,13 +120,20 @@ class LearnedRows:
     skipped: dict[str, int]
 
 
-def retrain(workspace: Workspace, asked: Asked, *, actor: str | None = None) -> Retrained:
+def retrain(
+    workspace: Workspace,
+    asked: Asked,
+    *,
+    actor: str | None = None,
+    noted: Noted = lambda _snapshot, _version: None,
+) -> Retrained:
     """Train, pack, keep and release the next version of a model; an error of the run itself is
-    kept as a finding before it is raised."""
+    kept as a finding before it is raised. `noted` is told of the snapshot before anything learns
+    from it, and of the version before it may answer."""
     contract = trainable(workspace, asked.model)
     who = actor or whoever_runs_this()
     try:
-        return _retrain(workspace, asked, contract, who)
+        return _retrain(workspace, asked, contract, (who, noted))
     except MainstayError as error:
         _tell(workspace, asked.model, who, asked.model, error.message)
         raise
@@ -176,8 +186,15 @@ def retrain_both(workspace: Workspace, asked: Asked, callers: tuple[str, ...]) -
     )
 
 
-def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -> Retrained:
+def _retrain(
+    workspace: Workspace,
+    asked: Asked,
+    contract: Contract,
+    by: tuple[str, Noted],
+) -> Retrained:
+    who, noted = by
     snapshot = _snapshot(workspace, asked, contract, who)
+    noted(snapshot, None)
     rows = learned_rows(contract, snapshot, rows_of(workspace, snapshot))
     with tempfile.TemporaryDirectory(prefix="mainstay-training-") as folder:
         into = Path(folder)
@@ -193,9 +210,23 @@ def _retrain(workspace: Workspace, asked: Asked, contract: Contract, who: str) -
             return Retrained(**about, metrics=made.metrics)
         version = workspace.admit(Path(made.file), who)
         _keep(workspace, version, into / KEPT)
-    released, why_not = _release(workspace, version, snapshot, who)
+    noted(snapshot, version)
+    released, why_not = release(workspace, version, who)
     return Retrained(
         **about, metrics=made.metrics, version=version, released=released, why_not=why_not
+    )
+
+
+def retrained_of(workspace: Workspace, version: Version, released: str, why_not: str) -> Retrained:
+    """What came of the training of a version that is here, by its card."""
+    return Retrained(
+        model=version.model,
+        snapshot=find_snapshot(workspace, version.card.snapshot, version.model),
+        run=msgspec.convert(version.card.parameters[TRAINING], Run),
+        metrics=version.card.metrics,
+        version=version,
+        released=released,
+        why_not=why_not,
     )
 
 
@@ -358,12 +389,10 @@ def in_child(module: str, file: Path, answer: type[T], contract: Contract) -> T:
         raise
 
 
-def _release(
-    workspace: Workspace, version: Version, snapshot: Snapshot, who: str
-) -> tuple[str, str]:
-    """As the contract says that a version comes to answer; or why it does not."""
+def release(workspace: Workspace, version: Version, who: str) -> tuple[str, str]:
+    """As the contract says that a version that was trained comes to answer; or why it does not."""
     wanted = Wanted()
-    reason = f"trained on {snapshot}"
+    reason = f"trained on {find_snapshot(workspace, version.card.snapshot)}"
     try:
         strategy = strategy_of(workspace, version, wanted)
         if strategy == "direct":

@@ -114,6 +114,15 @@ def take_back(store: RecallStore, hands: Hands, recall: Recall, actor: str, at_n
     return store.save(replace(recall, status="taken back"))
 
 
+def _answers_by(recall: Recall, current: Route) -> bool:
+    """Whether all that answers does so by this recall: what it went back to, or what it trained."""
+    routed = recall.epoch or current.reason.startswith(recall.mark)
+    to = recall.plan.to.fingerprint if recall.plan.to is not None else ""
+    trained = recall.trained.fingerprint if recall.trained is not None else ""
+    answering = {current.fingerprint, *(arm.fingerprint for arm in current.arms)}
+    return answering <= {to, trained} and bool(routed or trained in answering)
+
+
 def _forward(hands: Hands, recall: Recall) -> str:
     """Route to what answered before, where what the recall put in its place still answers."""
     old, current = recall.before, hands.current(recall.model)
@@ -125,9 +134,7 @@ def _forward(hands: Hands, recall: Recall) -> str:
         return f"v{current.number} answers, as it did then"
     if old.stopped:
         return f"v{current.number} stays: v{old.number} was stopped then"
-    ours = recall.plan.to
-    routed = recall.epoch or current.reason.startswith(recall.mark)
-    if not routed or ours is None or current.fingerprint != ours.fingerprint or current.arms:
+    if not _answers_by(recall, current):
         return f"v{current.number} stays: {current.actor} made it live since"
     tainted = hands.tainted(recall, old.fingerprint)
     if tainted:

@@ -1,12 +1,14 @@
 """A recall as values: what it found, what it is going to do, and how far it is."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from mainstay.serve.routes.model import Route
 
+SUBJECT: Final = "recall-"
+"""How events about recalls call them, before the number."""
 Judged = Literal["clean", "trained", "unsure"]
 """Whether a version learned from a stretch of time: `trained` it did, `clean` it cannot have,
 `unsure` nobody wrote down enough to tell."""
@@ -108,6 +110,17 @@ class Blast(msgspec.Struct, frozen=True, kw_only=True):
         return sum(each.decisions for each in self.made)
 
 
+class Next(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that is trained when a recall was carried out."""
+
+    since: str = ""
+    """From when on the decisions are that it learns from, as RFC 3339."""
+    rows: int = 0
+    """How many of them have a label that can be used, without the stretch."""
+    why_not: str = ""
+    """Why none is trained; empty where one is."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a recall found and is going to do."""
 
@@ -136,6 +149,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     blast: Blast = Blast()
     offers: tuple[str, ...] = ()
     """What can be done where there is no version to go back to."""
+    next: Next | None = None
+    """What is trained afterwards; nothing where nobody asked what would be."""
 
     @property
     def possible(self) -> bool:
@@ -151,6 +166,33 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     arms: bool
     """Other versions answered beside it, in a rollout that the recall ended."""
+    stopped: bool = False
+    """It was stopped, and something else answered in its place."""
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """What was trained when a recall was carried out, and how far that is."""
+
+    snapshot: str = ""
+    """What it learns from; taken before anything else, so that a later go finds what came of it."""
+    number: int = 0
+    """Of the version that was made; 0 where none was yet."""
+    fingerprint: str = ""
+    released: str = ""
+    """By which strategy the version comes to answer; empty where it does not."""
+    why_not: str = ""
+    """Why the version does not come to answer, or why there is none."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a version was made, and is known to come to answer or not."""
+        return bool(self.number and (self.released or self.why_not))
+
+    def __str__(self) -> str:
+        if not self.number:
+            return self.why_not or "being trained"
+        became = f"does not answer: {self.why_not}" if self.why_not else "came to answer"
+        return f"v{self.number}, trained without the stretch, {became}"
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +215,8 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     """The models for which the stretch was quarantined by it."""
     epoch: int = 0
     """The route that it appended; 0 where none was needed."""
+    trained: Trained | None = None
+    """Nothing before a training was begun."""
     taken_back_by: str = ""
     taken_back_ns: int = 0
     words: str = ""
@@ -186,7 +230,7 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subject(self) -> str:
         """What events about it call it."""
-        return f"recall-{self.number}"
+        return f"{SUBJECT}{self.number}"
 
     @property
     def mark(self) -> str:
@@ -208,4 +252,5 @@ def before(route: Route | None) -> Before | None:
         fingerprint=route.fingerprint,
         epoch=route.epoch,
         arms=bool(route.arms),
+        stopped=bool(route.stopped),
     )

@@ -8,8 +8,10 @@ among.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from mainstay.journal.arrow import pc
 from mainstay.renew.labels import model as words
@@ -63,6 +65,14 @@ def read(query: Query, definition: Definition) -> Labelled:
         silent,
         late,
     )
+
+
+def count(query: Query, definition: Definition) -> int:
+    """How many rows a definition means."""
+    definition.check()
+    bare = replace(definition, columns={})
+    rows = f"SELECT count(*) AS n FROM ({_rows(bare, frozenset())}) WHERE why = ''"  # noqa: S608  # because names are quoted and the rest are numbers
+    return query(rows).to_pylist()[0]["n"]
 
 
 def _rows(definition: Definition, there: frozenset[str]) -> str:
@@ -231,6 +241,13 @@ def _between(column: str, definition: Definition) -> str:
 def _within(column: str, stretches: Sequence[Stretch]) -> str:
     parts = [f"({column} >= {begin} AND {column} < {end})" for begin, end in stretches]
     return f"({' OR '.join(parts)})" if parts else "false"
+
+
+def values_of(columns: Mapping[str, str], there: frozenset[str]) -> str:
+    """Columns of decisions, each as its type, behind what is asked for besides."""
+    return "".join(
+        f", {_cast(name, kind, there)} AS {_named(name)}" for name, kind in columns.items()
+    )
 
 
 def _cast(name: str, kind: str, there: frozenset[str]) -> str:

@@ -9,6 +9,8 @@ since: an action names the version that it is about.
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import structs
+
 from mainstay.base.clock import Clock
 from mainstay.base.errors import MainstayError, StorageFailed
 from mainstay.contract.alerting import Do, Rule
@@ -71,9 +73,29 @@ def _want(book: Book, alert: Alert, item: Item, wanted: tuple[Do, int, int], now
     _forget(book)
 
 
+def _follow(book: Book, action: Action, then: tuple[Do, str], now_ns: int) -> None:
+    """What is done because another action was, wanted at the same moment that this is done."""
+    do, subject = then
+    number = str(book.next_action)
+    book.next_action += 1
+    next_ = structs.replace(
+        action, id=number, do=do, subject=subject, wanted_ns=now_ns, attempts=0, next_ns=0,
+        state="waiting", settled_ns=0, words="",
+    )  # fmt: skip
+    why = _enough(book, next_, now_ns)
+    book.actions.append(next_)
+    book.log("wanted", book.alerts.get(action.alert), now_ns, do=do, action=number)
+    if why:
+        _settle(book, next_, "left out", why, now_ns)
+
+
 def _not_now(book: Book, item: Item, action: Action, now_ns: int) -> str:
     if book.silenced(item, now_ns):
         return "it is silenced"
+    return _enough(book, action, now_ns)
+
+
+def _enough(book: Book, action: Action, now_ns: int) -> str:
     if action.do in _OF_A_STRETCH:
         return ""
     if action.do in _OF_A_VERSION and not action.subject:
@@ -117,15 +139,18 @@ class Acting:
             action = self._change(self._claim)
             if action is None:
                 return done
-            again, why = False, ""
+            again, why, then = False, "", None
             try:
                 words = self._doer.do(action)
+                then = self._doer.then(action)
             except StorageFailed as error:
                 words, why, again = "", error.message, True
             except MainstayError as error:
                 words, why = "", error.message
             self._change(
-                lambda book, id_=action.id, told=(words, why, again): self._told(book, id_, *told)
+                lambda book, id_=action.id, told=(words, why, again), then=then: self._told(
+                    book, id_, told, then
+                )
             )
             done += not why
 
@@ -139,13 +164,18 @@ class Acting:
                 return action
         return None
 
-    def _told(self, book: Book, id_: str, words: str, why: str, again: bool) -> Action | None:  # noqa: FBT001  # because it is the one caller's tuple
+    def _told(
+        self, book: Book, id_: str, told: tuple[str, str, bool], then: tuple[Do, str] | None
+    ) -> Action | None:
+        words, why, again = told
         action = next((each for each in book.actions if each.id == id_), None)
         if action is None or action.state != "waiting":
             return None
         now_ns = self._clock.now_ns()
         if not why:
             _settle(book, action, "done", words, now_ns)
+            if then is not None:
+                _follow(book, action, then, now_ns)
         elif again and action.attempts < ATTEMPTS_MAX:
             action.claimed_ns, action.words = 0, why
             action.next_ns = now_ns + (_PAUSE_NS << action.attempts)

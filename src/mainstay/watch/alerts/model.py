@@ -93,7 +93,8 @@ class Action(msgspec.Struct, kw_only=True):
     do: Do
     check: str
     subject: str
-    """The version, or as much of its fingerprint as is known; empty where none is meant."""
+    """The version, or as much of its fingerprint as is known; empty where none is meant. Of a
+    training that follows from a recall, the recall."""
     since_ns: int
     until_ns: int
     """The stretch of time it is about."""

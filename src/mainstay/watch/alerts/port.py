@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from mainstay.contract.alerting import Do
 from mainstay.watch.alerts.model import Action, Book
 
 
@@ -43,4 +44,8 @@ class Doer(Protocol):
     def do(self, action: Action) -> str:
         """Done when it returns, in words; done twice it is done once. `StorageFailed` is tried
         again, any other `MainstayError` says why it cannot be."""
+        ...
+
+    def then(self, action: Action) -> tuple[Do, str] | None:
+        """What is to be done now that this is, and about what; as a rule nothing."""
         ...
