@@ -33,6 +33,7 @@ _SECTIONS = {
     "How it goes": {
         "status": "mainstay.cli.status:status",
         "watch": "mainstay.cli.watching:watch",
+        "reference": "mainstay.cli.referencing:reference",
         "alerts": "mainstay.cli.alerts:alerts",
         "heard": "mainstay.cli.hearing:heard",
         "engagement": "mainstay.cli.feedback:engagement",

@@ -16,6 +16,7 @@ from mainstay.watch.labels.metrics import Metric
 from mainstay.watch.overview import Overview, VersionView
 from mainstay.watch.recommend.measures import Diversity, Recommended
 from mainstay.watch.trends.page import page
+from mainstay.wiring.referencing import keep_out_quarantined
 from mainstay.wiring.running import Server
 from mainstay.wiring.trending import trends_of
 from mainstay.wiring.watching import Watching
@@ -94,6 +95,7 @@ def _look(
     if Server(opened.places.run, opened.clock).report() is None:
         with output.working("Taking in what was recorded"):
             opened.journal.seal()
+            keep_out_quarantined(opened, watching)
             while watching.tick():
                 pass
     found = watching.overviews(model)
@@ -159,6 +161,8 @@ def _show_versions(output: Output, versions: Sequence[VersionView]) -> None:
     ]
     heads = ("  version", ">last hour", ">last day", ">answered", ">µs", ">MiB", "labels of 7 days")
     output.table(heads, rows)
+    for each in {(v.number, v.reference) for v in versions if v.chosen}:
+        output.say(f"  v{each[0]} is held against {escape(each[1])}")
     for version in versions:
         if version.recommended is not None and version.recommended.diversity is not None:
             _show_lists(output, version, version.recommended, version.recommended.diversity)

@@ -95,6 +95,12 @@ def in_slice(name: str, slice_: str) -> str:
     return f"{name}|{slice_}" if slice_ else name
 
 
+def column_and_slice(name: str) -> tuple[str, str]:
+    """The same back; a column that is about everything has no slice."""
+    column, _, slice_ = name.partition("|")
+    return column, slice_
+
+
 def columns_of(
     contract: Contract, truths: Sequence[Any], outputs: Floats, answers: Sequence[Any], shown: Any
 ) -> dict[str, npt.NDArray[Any]]:

@@ -62,6 +62,10 @@ class VersionView(msgspec.Struct, frozen=True):
     """Of a model that makes lists, in the last seven days."""
     memory_bytes: float | None = None
     """Of the processes that answered with it in the last day, on average."""
+    reference: str = ""
+    """What it is held against, in words."""
+    chosen: bool = False
+    """That is a period which somebody chose, and not what was packed."""
 
 
 class OpenView(msgspec.Struct, frozen=True):
@@ -109,6 +113,7 @@ def overview(
             msgspec.structs.replace(
                 _version(named, contract, own, versions.reference(named[1]), now_ms),
                 memory_bytes=_memory(processes, named[1]),
+                chosen=named[1] in saved.chosen,
             )
             for named, own in sorted(shown.items())
         ),
@@ -137,7 +142,8 @@ def _version(
     if isinstance(contract.output, Ranking):
         known = {} if reference is None else reference.columns
         lists = recommended(contract.output, known, columns)
-    return VersionView(number, fingerprint, arm, windows, metrics, lists)
+    held = "" if reference is None else reference.source
+    return VersionView(number, fingerprint, arm, windows, metrics, lists, reference=held)
 
 
 def _window(parts: Iterable[Part], hours: int, now_ms: int) -> Window:

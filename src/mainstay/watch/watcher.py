@@ -15,6 +15,7 @@ from mainstay.contract.model import Contract
 from mainstay.contract.quotas import quota
 from mainstay.summaries.reference import Reference
 from mainstay.watch.callers.monitor import look_at_callers
+from mainstay.watch.chosen import held_to
 from mainstay.watch.gather.gatherer import Gatherer
 from mainstay.watch.gather.model import ARRIVED, CALLERS, PROCESSES, STRETCH_MS, Part, is_slice
 from mainstay.watch.gather.port import SummaryStore
@@ -139,10 +140,11 @@ class Watcher:
         for slice_ in filter(is_slice, names):
             parts += self._summaries.read(model, since_ms, now_ms, slice_)
         limit = looks_per_alarm(watched.contract)
-        after, changes = look(saved, parts, self._versions, limit, now_ms)
+        versions = held_to(self._versions, saved.chosen, self._summaries)
+        after, changes = look(saved, parts, versions, limit, now_ms)
         if after.until_ms == saved.until_ms:
             return
-        told = watched.contract, watched.live, self._versions
+        told = watched.contract, watched.live, versions
         half = 2.0 * limit
         arrived = self._closed(model, saved, after, ARRIVED)
         after, more = look_at_labels(after, arrived, told, half)

@@ -144,12 +144,14 @@ def _watching(late: Open) -> Callable[[], None]:
 
     def look() -> None:
         if not looks:
+            from mainstay.wiring.referencing import keep_out_quarantined
             from mainstay.wiring.watching import Watching
 
             watching = Watching(late())
             numbers = count()
 
             def tick() -> None:
+                keep_out_quarantined(late(), watching)
                 while watching.tick():
                     pass
                 if next(numbers) % _WATCH_TIDY_EVERY == _WATCH_TIDY_EVERY - 1:

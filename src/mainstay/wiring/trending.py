@@ -32,14 +32,14 @@ def trends_of(workspace: Workspace, watching: Watching, model: str, span_ms: int
         for part in watching.summaries.read(model, since_ms, until_ms)
         if part.key.arm not in UNASKED and part.key.number
     ]
-    buckets = buckets_of(parts, width_ms)
+    buckets, versions = buckets_of(parts, width_ms), watching.held(model)
     return Trends(
         model=model,
         since_ms=since_ms,
         until_ms=until_ms,
         width_ms=width_ms,
-        charts=charts_of(watched.contract, buckets, watching.versions),
-        inputs=inputs_of(buckets, watching.versions),
+        charts=charts_of(watched.contract, buckets, versions),
+        inputs=inputs_of(buckets, versions),
         found=_found(workspace, watching, model, since_ms),
         releases=_releases(workspace, model, (since_ms, until_ms)),
     )

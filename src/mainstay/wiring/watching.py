@@ -15,10 +15,12 @@ from mainstay.renew.health.look import look_at_sources
 from mainstay.summaries.origins import FORMAT, SOURCE
 from mainstay.summaries.reference import Reference
 from mainstay.watch.callers.gather import Callers
+from mainstay.watch.chosen import held_to
 from mainstay.watch.gather.gatherer import Beside, Gatherer
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.gather.sql import SqlSummaryStore
 from mainstay.watch.labels.labeller import Labeller
+from mainstay.watch.monitors.columns import Versions
 from mainstay.watch.monitors.model import Change
 from mainstay.watch.monitors.port import MonitorStore
 from mainstay.watch.monitors.sql import SqlMonitorStore
@@ -153,12 +155,17 @@ class Watching:
         for each in self._watched():
             if model in {None, each.model}:
                 saved, _ = self.monitors.load(each.model)
-                found.append(overview(each, self.summaries, saved, self.versions, now_ms))
+                versions = held_to(self.versions, saved.chosen, self.summaries)
+                found.append(overview(each, self.summaries, saved, versions, now_ms))
         return found
 
     def watched(self, model: str) -> Watched | None:
         """A model as it is watched; nothing where no version of it answers."""
         return next((each for each in self._watched() if each.model == model), None)
+
+    def held(self, model: str) -> Versions:
+        """What is known of its versions, with what they are held against."""
+        return held_to(self.versions, self.monitors.load(model)[0].chosen, self.summaries)
 
     def _now_ms(self) -> int:
         return self._workspace.clock.now_ns() // 1_000_000

@@ -50,6 +50,8 @@ _LEAST_PART: Final = 0.1
 """Of a rate: by how much of itself it may move."""
 _LEAST: Final = 0.002
 _SURE: Final = 3.0
+_NAME_LENGTH: Final = 55
+"""What is left of the 64 characters of a name."""
 _RULERS: Final[Mapping[str, Ruler]] = {
     "status": RUNTIME_RULERS["status"], REACTED: KINDS, DWELL: TIMES,
 }  # fmt: skip
@@ -57,7 +59,7 @@ _RULERS: Final[Mapping[str, Ruler]] = {
 
 def kept_under(fingerprint: str) -> str:
     """Where what is usual of a version is kept."""
-    return f"feedback:{fingerprint}"
+    return f"feedback:{fingerprint[:_NAME_LENGTH]}"
 
 
 def says_something(parts: Iterable[Part]) -> bool:

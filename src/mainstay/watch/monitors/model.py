@@ -79,6 +79,18 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
     """By the beginning of the key of what may be found."""
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """That a version is held to a period of what it answered, and not to what was packed."""
+
+    kept: str
+    """The name that this reference is kept under."""
+    since_ms: int
+    until_ms: int
+    without: tuple[tuple[int, int], ...] = ()
+    """What of it was quarantined when it was made."""
+    by: str = ""
+
+
 class Saved(msgspec.Struct, frozen=True):
     """Everything that is remembered of one model, so that the next keeper goes on from here."""
 
@@ -104,6 +116,8 @@ class Saved(msgspec.Struct, frozen=True):
     """Without shadows."""
     others: dict[str, Any] = {}
     """What monitors of rooms above remember, by their names, as plain values."""
+    chosen: dict[str, Chosen] = {}
+    """By fingerprint: versions that are held to another reference than the packed one."""
 
 
 class Subject(msgspec.Struct, frozen=True):
