@@ -28,6 +28,12 @@ def test_degrees():
     assert "become degrees Celsius" in unit_change(after, moments_of(SPEEDS))
 
 
+def test_large_numbers_are_no_temperatures():
+    """Of twice as many accounts nobody says that they became degrees."""
+    accounts = np.random.default_rng(1).uniform(0, 10_000, 5000)
+    assert unit_change(moments_of(accounts), moments_of(accounts * 1.8 + 32.0)) == ""
+
+
 def test_around_zero_the_spread_decides():
     centred = SPEEDS - SPEEDS.mean()
     assert "1,000" in unit_change(moments_of(centred), moments_of(centred * 1000))

@@ -7,7 +7,6 @@ it, somebody forces it, and it answers. Then it is recalled, its answers are giv
 next version is trained without that time.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from msgspec import structs
 from mainstay.base.ids import parse_decision_id
 from mainstay.bundle.model import Version
 from mainstay.contract.finding import Finding
-from mainstay.drill.model import Drilled, Moment
+from mainstay.drill.model import Chronicle, Drilled, Tell
 from mainstay.drill.shop import BUYS, LEAVES, MODEL, Shop, matrix, trained, visitors
 from mainstay.journal.rows import rfc3339
 from mainstay.release.gate.model import NotPassed
@@ -63,8 +62,6 @@ FROM decisions d LEFT JOIN (SELECT DISTINCT subject FROM events WHERE kind = 'ou
     ON o.subject = d.id
 ORDER BY d.id"""
 
-Tell = Callable[[Moment], None]
-
 
 def black_friday(folder: Path, tell: Tell = lambda _: None, seed: int = SEED) -> Drilled:
     """The day, in a new workspace; each moment is told as it comes."""
@@ -74,12 +71,7 @@ def black_friday(folder: Path, tell: Tell = lambda _: None, seed: int = SEED) ->
     bad = day.somebody_trains()
     day.is_recalled(bad)
     day.is_trained_anew()
-    return Drilled(
-        name=NAME,
-        workspace=str(day.shop.workspace.places.root),
-        timeline=tuple(day.timeline),
-        findings=tuple(day.findings),
-    )
+    return day.chronicle.drilled(NAME, day.shop.workspace.places.root)
 
 
 class _Day:
@@ -87,9 +79,7 @@ class _Day:
 
     def __init__(self, folder: Path, tell: Tell, seed: int) -> None:
         self.shop = Shop(folder, int(_OPENS.timestamp()) * 10**9, seed)
-        self.timeline: list[Moment] = []
-        self.findings: list[Finding] = []
-        self._tell = tell
+        self.chronicle = Chronicle(self.shop.clock, tell)
         self._draw = np.random.default_rng(seed + 1)
         self._judged = visitors(self._draw, _JUDGED_ON, bargains=True)
         self._opened_ns = self._now_ns
@@ -114,19 +104,19 @@ class _Day:
             {"window": ("2026-11-16T00:00:00Z", "2026-11-26T00:00:00Z")},
         )
         self.shop.workspace.deploy(MODEL, self._first.number, "the days before")
-        self._happened(
+        self.chronicle.happened(
             "the shop opens: v1 answers, trained on the days before",
             right=round(self._right(self._first), 4),
         )
         for _ in range(_NORMAL):
-            self.shop.stretch(_CLICKS)
-        self._happened("payments tell who bought", decisions=len(self.shop.truths))
+            self.shop.turn(_CLICKS)
+        self.chronicle.happened("payments tell who bought", decisions=len(self.shop.truths))
 
     def falls_silent(self) -> None:
         """Payments stop; the keeper's looks find it, and no snapshot learns from it."""
         stopped_ns = self._now_ns
         self._silent = Window(stopped_ns, stopped_ns)
-        self._happened("payments stop; clicks go on, more and more of them")
+        self.chronicle.happened("payments stop; clicks go on, more and more of them")
         noticed_ns = 0
         for _ in range(_UNSEEN_BY_SCRIPT):
             self._silent_stretch()
@@ -134,9 +124,9 @@ class _Day:
             if found is not None:
                 noticed_ns = self._now_ns
                 minutes = round((noticed_ns - stopped_ns) / 60e9)
-                self._happened(f"noticed: {found.words}", minutes=minutes)
+                self.chronicle.happened(f"noticed: {found.words}", minutes=minutes)
         took_ns = (noticed_ns or self._now_ns) - stopped_ns
-        self._found(
+        self.chronicle.found(
             "noticed within an hour",
             f"{SILENT} was found {took_ns / 60e9:.0f} minutes after payments stopped",
             holds=bool(noticed_ns) and took_ns <= _HOUR_NS,
@@ -158,7 +148,7 @@ class _Day:
             labels[tested],
             {"window": (rfc3339(self._opened_ns // 1000), rfc3339(self._now_ns // 1000))},
         )
-        self._happened(
+        self.chronicle.happened(
             "somebody's script, which knows nothing of this, makes v2 of clicks without payments",
             by_its_own_data=round(bad.card.metrics["accuracy"], 4),
             right=round(self._right(bad), 4),
@@ -166,7 +156,7 @@ class _Day:
         self._is_forced(bad)
         for _ in range(_ANSWERED_BADLY):
             self._silent_stretch()
-        self._happened("payments come again")
+        self.chronicle.happened("payments come again")
         return bad
 
     def _is_forced(self, bad: Version) -> None:
@@ -178,12 +168,12 @@ class _Day:
         except NotPassed as refused:
             failed = [each for each in refused.verdict.findings if each.verdict == "fail"]
             why = "; ".join(f"{each.check} {each.slice}: {each.words}" for each in failed)
-            self._happened(f"the gate refuses v2: {why}")
+            self.chronicle.happened(f"the gate refuses v2: {why}")
             wish = Wish(reason=_BELIEVED, force=True)
             workspace.deploy(MODEL, bad.number, _BELIEVED, wish=wish)
-        self._happened("somebody forces v2 past the gate: it is better by its own data")
+        self.chronicle.happened("somebody forces v2 past the gate: it is better by its own data")
         right, before = self._right(bad), self._right(self._known)
-        self._found(
+        self.chronicle.found(
             "the gate refused it, and it is worse",
             f"v2 is right of {right:.1%} of the day's visitors, v1 of {before:.1%}",
             holds=bool(why) and right < before,
@@ -201,13 +191,13 @@ class _Day:
         plan = plan_recall(workspace, MODEL, self._window)
         recalled = carry_out_recall(workspace, plan, "payments were silent").recall
         listed = [row for page in decisions_of(workspace, recalled) for row in page]
-        self._happened(
+        self.chronicle.happened(
             f"recall {recalled.number} of {self._window}: v{self.shop.live.number} answers again",
             decisions_of_v2=len(listed),
         )
         there = quarantines_of(workspace).active(MODEL)
         away = [Window(each.begin_ns, each.end_ns) for each in there]
-        self._found(
+        self.chronicle.found(
             "recalled to before",
             f"v{self.shop.live.number} answers; quarantined: {', '.join(map(str, away))}",
             holds=self.shop.live.fingerprint == self._known.fingerprint and away == [self._window],
@@ -224,7 +214,7 @@ class _Day:
             self.shop.right_of((row["replaces"], row[side]["answer"]) for row in values)
             for side in ("before", "after")
         ]
-        self._happened(
+        self.chronicle.happened(
             f"what v{bad.number} decided is answered anew",
             answered=done.answered,
             changed=done.changed,
@@ -232,7 +222,7 @@ class _Day:
             right=round(sides[1], 4),
         )
         whole = {row["replaces"] for row in values} == listed and done.answered == len(listed) > 0
-        self._found(
+        self.chronicle.found(
             "listed and answered anew",
             f"{done.answered:,} of {len(listed):,} decisions of v{bad.number} were answered anew, "
             f"{done.changed:,} of them otherwise; right before {sides[0]:.1%}, now {sides[1]:.1%}",
@@ -248,19 +238,19 @@ class _Day:
             self._stretch()
             if self._silence() is None:
                 break
-        self._happened("labels are healthy again")
+        self.chronicle.happened("labels are healthy again")
         for _ in range(_AFTERWARDS):
             self._stretch()
         made = retrain(self.shop.workspace, Asked(MODEL))
         polluted = self._count(made.snapshot)
-        self._happened(
+        self.chronicle.happened(
             f"trained anew without that time; v{self.shop.live.number} answers",
             rows=made.snapshot.rows,
             left_out=sum(made.snapshot.left_out.values()),
             right=round(self._right(made.version or self._known), 4),
         )
         self._judge_training(made, polluted)
-        self._found(
+        self.chronicle.found(
             "no snapshot learned from silence",
             f"{self._snapshots} snapshots were taken since payments stopped; {self._polluted} rows "
             "of them are from the silent time, or say of a buyer that nothing was bought",
@@ -276,7 +266,7 @@ class _Day:
         right = 0.0 if version is None else self._right(version)
         before = self._right(self._known)
         live = version is not None and self.shop.live.fingerprint == version.fingerprint
-        self._found(
+        self.chronicle.found(
             "trained without it",
             f"{made.why_not or 'it answers'}; {polluted} of its {made.snapshot.rows:,} rows "
             f"are from the silent time; it is right of {right:.1%}, the one before of {before:.1%}",
@@ -307,7 +297,7 @@ class _Day:
 
     def _stretch(self, *, payments: bool = True) -> None:
         """Ten minutes since payments stopped; now and then somebody looks what is learned from."""
-        self.shop.stretch(_RUSH, heard=payments)
+        self.shop.turn(_RUSH, heard=payments)
         self._stretches += 1
         if self._stretches % _BETWEEN == 1:
             self._snapshot()
@@ -336,12 +326,3 @@ class _Day:
     def _is_silent(self, decision: str) -> bool:
         time_ns = parse_decision_id(decision).time_ms * 1_000_000
         return self._silent.begin_ns <= time_ns < self._silent.end_ns
-
-    def _happened(self, what: str, **figures: Any) -> None:
-        moment = Moment(at_ns=self._now_ns, what=what, figures=figures)
-        self.timeline.append(moment)
-        self._tell(moment)
-
-    def _found(self, check: str, words: str, *, holds: bool, **about: Any) -> None:
-        verdict = "pass" if holds else "fail"
-        self.findings.append(Finding(check=check, verdict=verdict, words=words, **about))

@@ -2,8 +2,8 @@
 
 Promises that decisions go through the real pipeline into a real journal, held-out units without the
 model as on a server; that the same seed makes the same people; and to remember of every decision
-what was true, which only a drill's verdicts may ask. Limits: one caller, one process, ten minutes
-at a time, one version that answers.
+what was true, which only a drill's verdicts may ask. Limits: one caller, one process, one
+version that answers, and a keeper that looks at most every ten minutes.
 """
 
 import tempfile
@@ -37,8 +37,9 @@ from mainstay.wiring.watching import Watching
 from mainstay.wiring.workspace import Workspace
 
 _PARTS: Final = 5
-_PART_SECONDS: Final = 80.0
-"""All of them fit between the keeper's look at a stretch and the end of the next one."""
+_BETWEEN_SECONDS: Final = 200.0
+"""What is left of a turn besides its parts: they lie between the keeper's look at the turn before
+and the end of this one."""
 _MILLISECOND: Final = 0.001
 _LATER_MS: Final = 1_000
 _MS: Final = 1_000_000
@@ -57,6 +58,8 @@ class Scene:
     training: str
     """The code that trains, in a file of the model's name."""
     caller: str
+    turn_ms: int = STRETCH_MS
+    """How much time passes between two looks of the keeper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class World(ABC):
         self.seed = seed
         self.draw = np.random.default_rng(seed)
         self._end_ns = begin_ns
-        """Of the stretch that was last."""
+        """Of the turn that was last."""
         self._due: list[tuple[int, str, dict[str, Any]]] = []
         """What will be said: when, of which decision, and what."""
 
@@ -125,10 +128,11 @@ class World(ABC):
             )
             return self.workspace.admit(Path(packed.file))
 
-    def stretch(self, count: int, *, heard: bool = True) -> None:
-        """Ten minutes pass: so many people come, and what they say is heard of; then the keeper
-        looks. While nothing is heard, what was to be said is lost."""
-        self._end_ns += STRETCH_MS * _MS
+    def turn(self, count: int, *, heard: bool = True) -> None:
+        """Time passes: so many people come, and what they say is heard of; then the keeper looks.
+        While nothing is heard, what was to be said is lost."""
+        self._end_ns += self.scene.turn_ms * _MS
+        part_seconds = (self.scene.turn_ms / 1000.0 - _BETWEEN_SECONDS) / _PARTS
         route = self.live
         ids = DecisionIds(new_incarnation(), self.clock)
         pipelines = self._pipelines(route, ids)
@@ -137,13 +141,13 @@ class World(ABC):
             spool.describe(pipelines["live"].layout())
             outcomes = Outcomes(spool, ids, self.clock)
             for _ in range(_PARTS):
-                self.clock.advance(_PART_SECONDS)
+                self.clock.advance(part_seconds)
                 self._decide(pipelines, spool, count // _PARTS)
                 self._hear(outcomes, lost=not heard)
         finally:
             spool.close()
         self.workspace.journal.seal()
-        # The keeper waits a little for what is still under way before it looks at a stretch.
+        # The keeper waits a little for what is still under way before it looks.
         looks_ns = self._end_ns + (GRACE_MS + _LATER_MS) * _MS
         self.clock.advance((looks_ns - self.clock.now_ns()) / 1e9)
         self.watching.tick()
@@ -164,7 +168,8 @@ class World(ABC):
         return found
 
     def _decide(self, pipelines: dict[str, Pipeline], spool: DiskSpool, count: int) -> None:
-        rows, truths = self.come(count)
+        rows, labels = self.come(count)
+        truths = labels.tolist()
         for arm, places in self._arms(pipelines["live"], rows).items():
             if not len(places):
                 continue
@@ -217,3 +222,8 @@ class World(ABC):
         self._due = [each for each in self._due if each[0] > now_ns]
         for _, decision, body in due if not lost else ():
             outcomes.record(self.scene.model, self.scene.caller, decision, body)
+
+
+def share_of(holds: npt.NDArray[np.bool_]) -> float:
+    """Of how many it is so."""
+    return float(np.count_nonzero(holds) / len(holds))

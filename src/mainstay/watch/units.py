@@ -24,8 +24,9 @@ _FACTORS: Final[tuple[tuple[float, str, str], ...]] = (
     (86400.0, "days", "seconds"),
     (4.184, "calories", "joules"),
     (28.349523, "ounces", "grams"),
-    (1.8, "degrees Celsius", "degrees Fahrenheit"),
 )
+_WARMEST: Final = 1000.0
+"""In degrees Celsius, of anything that anybody predicts from."""
 _POWERS: Final = (1, 2, 3, 4, 6, 9)
 
 
@@ -38,9 +39,17 @@ def unit_change(before: Moments, after: Moments) -> str:
         return ""
     warm = 1.8 * before.mean + 32.0
     cold = (before.mean - 32.0) / 1.8
-    if _near(spread, 1.8) and abs(after.mean - warm) < 0.1 * after.deviation:
+    if (
+        _near(spread, 1.8, _TIGHT)
+        and abs(after.mean - warm) < 0.1 * after.deviation
+        and _temperatures(before)
+    ):
         return "as if degrees Celsius had become degrees Fahrenheit"
-    if _near(spread, 1.0 / 1.8) and abs(after.mean - cold) < 0.1 * after.deviation:
+    if (
+        _near(spread, 1.0 / 1.8, _TIGHT)
+        and abs(after.mean - cold) < 0.1 * after.deviation
+        and _temperatures(after)
+    ):
         return "as if degrees Fahrenheit had become degrees Celsius"
     if _near(spread, 1.0) and abs(before.mean) > before.deviation:
         return "as if the sign had been turned" if _near(-after.mean / before.mean, 1.0) else ""
@@ -53,6 +62,11 @@ def unit_change(before: Moments, after: Moments) -> str:
         if _near(spread, factor) and _near(ratio, factor, tolerance):
             return words
     return ""
+
+
+def _temperatures(celsius: Moments) -> bool:
+    """Large numbers that spread further are no temperatures."""
+    return abs(celsius.mean) + celsius.deviation < _WARMEST
 
 
 def _candidates() -> list[tuple[float, str, float]]:

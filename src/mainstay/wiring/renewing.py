@@ -59,8 +59,7 @@ class Renewing:
             raise InvalidUsage(
                 f"the contract of {model} does not say when it should be trained",
                 field="renew.when",
-                expected="renew: {when: {fresher_than: 30d, labels: 5000}}, or `mainstay retrain` "
-                "without --when-due",
+                expected="renew: {when: {fresher_than: 30d, labels: 5000}} in the contract",
             )
         newest = self._workspace.registry.versions(model)[-1]
         return self._conditions(contract, contract.renew.when, newest)
