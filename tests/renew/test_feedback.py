@@ -266,6 +266,12 @@ release: {unit: user}
         ("learn_from: some", "must be"),
         ("counts: median", "must be"),
         ("weigh: much", "must be"),
+        ("key: user", "needs `labels.within`"),
+        ("within: 7d", "needs `labels.key`"),
+        ("{key: user, within: soon}", "'soon' is not a duration"),
+        ("{key: user, within: 1s}", "must be 1m to 3650d, got 1s"),
+        ("{key: amount, within: 7d}", "'amount' is no key: only text, a category or a whole"),
+        ("{key: usr, within: 7d}", "'usr' is no input or context value; did you mean 'user'?"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(settings: str, told: str):
@@ -276,9 +282,9 @@ def test_what_makes_no_sense_is_refused_in_words(settings: str, told: str):
 
 def test_what_makes_sense_is_taken(tmp_path: Path):
     text = "{window: 30d, silence_means: ok, counts: majority, trust: {crowd: 0.5},"
-    text += " learn_from: held_out, hold_out: 1 %, weigh: propensity}"
+    text += " learn_from: held_out, hold_out: 1 %, weigh: propensity, key: user, within: 7d}"
     contract = loads_contract(BASE + f"labels: {text}\n", "c.yaml")
     assert contract.labels == Labels(
         window="30d", silence_means="ok", counts="majority", trust={"crowd": 0.5},
-        learn_from="held_out", hold_out="1 %", weigh="propensity",
+        learn_from="held_out", hold_out="1 %", weigh="propensity", key="user", within="7d",
     )  # fmt: skip

@@ -19,6 +19,7 @@ from mainstay.serve.choices.follow import Choices
 from mainstay.serve.choices.make import Chooser
 from mainstay.serve.follow import Follower
 from mainstay.serve.http.app import App
+from mainstay.serve.http.keyed import KeyedDoor
 from mainstay.serve.http.request import Heads, Reply
 from mainstay.serve.metrics import Metrics
 from mainstay.serve.outcomes import Outcomes
@@ -88,6 +89,7 @@ async def _run(folder: Path, story: Story, contract: Contract, keys: tuple[Key, 
     outcomes = Outcomes(world.spool, ids, world.clock)
     chooser = Chooser(Choices(folder, world.clock), world.spool.append, ids, world.clock)
     app = App(engine, follower, metrics, world.clock, find, lambda: b"", outcomes.record, chooser)
+    app.also(KeyedDoor(engine, outcomes.record_keyed, world.clock).handlers)
     await asyncio.wait_for(story(Desk(app, world)), timeout=120)
 
 

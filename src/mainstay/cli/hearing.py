@@ -1,5 +1,7 @@
 """`mainstay heard …`: what was heard of decisions, by whom, and whether it can be learned from."""
 
+from pathlib import Path
+
 import click
 
 from mainstay.cli.output import Output, escape, in_workspace, speaking
@@ -7,6 +9,7 @@ from mainstay.contract.windows import moment_or_ago_ns, window_ns
 from mainstay.journal.rows import rfc3339
 from mainstay.renew.health.heard import Heard
 from mainstay.wiring.hearing import hearing, trust_labels
+from mainstay.wiring.outcome_files import add_outcomes
 from mainstay.wiring.workspace import open_workspace
 
 _SAID_SHOWN = 4
@@ -14,7 +17,7 @@ _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
 class _ShowsByDefault(click.Group):
-    """`mainstay heard fraud` shows; `trust` is named."""
+    """`mainstay heard fraud` shows; `add` and `trust` are named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
@@ -29,6 +32,7 @@ class _ShowsByDefault(click.Group):
 Examples:
   mainstay heard fraud
   mainstay heard fraud --since 2026-11-01 --known-at 2026-11-27T08:00
+  mainstay heard add fraud settled.csv
 """,
 )
 def heard() -> None:
@@ -60,10 +64,38 @@ def show(
         output.table(heads, [_row(each) for each in found.sources])
     else:
         output.say("nothing was heard; POST /decisions/<id>/outcome tells what was right")
+    if found.of_keys:
+        output.table(
+            ("told of keys by", ">how often", ">decision found", ">looked for", ">unknown"),
+            [[e.caller, e.count, e.joined, e.waiting, e.unknown] for e in found.of_keys],
+        )
     for each in found.unhealthy:
         output.say(f"  [bold red]✗[/] in no snapshot: {escape(each.why)}")
     if found.sources and not found.unhealthy:
         output.say("  [green]✓[/] labels came as they should, as far as anybody knew")
+
+
+@heard.command(
+    epilog="\b\nExample (a head of key,label,time, and a line for each outcome):\n"
+    "  mainstay heard add fraud settled.csv"
+)
+@click.argument("model")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@in_workspace
+@speaking
+def add(output: Output, model: str, file: Path, workspace: str | None) -> None:
+    """Tell what was right of MODEL's decisions, as a FILE says.
+
+    CSV with a head (.csv), or one JSON object on each line: `key` or `decision`, then `label`,
+    `reaction`, `dwell_ms`, `time` (RFC 3339; now where there is none). A line counts once, however
+    often the file is read; a file with a wrong line is refused whole. A running server finds the
+    decisions of keys (`labels.key`).
+    """
+    with output.working(f"Reading {file.name}", total=1.0) as told:
+        made = add_outcomes(open_workspace(workspace), model, file, told)
+    output.result(made)
+    again = f"; {made.already:,} were told before" if made.already else ""
+    output.say(f"[bold green]✓[/] {escape(model)}: {made.added:,} outcomes{again}")
 
 
 @heard.command(

@@ -32,5 +32,11 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The part of the units, by `release.unit`, that is answered without the model, by its fallback
     or not at all: the same ones through all versions and rollouts. What becomes of them shows what
     happens where the model has no say."""
+    key: str = ""
+    """The input or context value by which others know a decision, such as an order number; text, a
+    category or a whole number. What is told of a key (`POST /models/{model}/outcome`, `mainstay
+    heard add`) counts for the newest decision that had this value when it happened."""
+    within: str = ""
+    """How long before something is told of its key a decision was made at most; `key` needs it."""
     ask: Ask | None = None
     """What people are asked to label; without it nobody is."""

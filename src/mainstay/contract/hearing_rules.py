@@ -9,7 +9,15 @@ from typing import Final
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.contract.hearing import Labels
-from mainstay.contract.model import NumberOutput, Ranking, VectorOutput
+from mainstay.contract.model import (
+    Category,
+    Integer,
+    NumberOutput,
+    Ranking,
+    Text,
+    VectorOutput,
+    columns_of,
+)
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import share
@@ -18,12 +26,16 @@ from mainstay.contract.words import Setting, did_you_mean, one_of
 
 _MINUTE_NS: Final = 60_000_000_000
 _LONGEST_NS: Final = 3650 * 24 * 60 * _MINUTE_NS
+KEY_KINDS: Final = (Category, Text, Integer)
+"""What a decision can be known by."""
 
 
 def hearing_faults(labels: Labels, known: Known) -> Iterator[Fault]:
     """What makes no sense in how labels are understood."""
     if labels.window:
-        yield from _window_faults(labels.window)
+        yield from _length_faults("window", labels.window)
+    if labels.key or labels.within:
+        yield from _key_faults(labels, known)
     if labels.silence_means is not None:
         at: Setting = ("labels", "silence_means")
         if not labels.window:
@@ -45,8 +57,33 @@ def _held_out(labels: Labels) -> bool:
         return True  # told at that setting
 
 
-def _window_faults(text: str) -> Iterator[Fault]:
-    at: Setting = ("labels", "window")
+def _key_faults(labels: Labels, known: Known) -> Iterator[Fault]:
+    """By what others know a decision."""
+    if not labels.key:
+        yield Fault(
+            ("labels", "within"), "needs `labels.key`: the value that decisions are known by"
+        )
+        return
+    at: Setting = ("labels", "key")
+    if not labels.within:
+        words = "needs `labels.within`: how old a decision is at most that is meant, such as 7d"
+        yield Fault(at, words)
+    else:
+        yield from _length_faults("within", labels.within)
+    if isinstance(known.output, VectorOutput):
+        yield Fault(at, "a model that answers vectors has no labels")
+    columns = columns_of(known.inputs, known.context)
+    kind = columns.get(labels.key)
+    if kind is not None and not isinstance(kind, KEY_KINDS):
+        yield Fault(at, f"{labels.key!r} is no key: only text, a category or a whole number is one")
+    elif kind is None and known.whole:
+        names = tuple(columns)
+        words = f"{labels.key[:60]!r} is no input or context value{did_you_mean(labels.key, names)}"
+        yield Fault(at, f"{words}; {one_of(names)}")
+
+
+def _length_faults(setting: str, text: str) -> Iterator[Fault]:
+    at: Setting = ("labels", setting)
     try:
         window = duration_ns(text)
     except InvalidUsage:

@@ -5,7 +5,7 @@ named here is an error when a contract is loaded: a setting without an effect do
 This module holds types and pure functions of them only; `load.py` reads files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Literal
 
 import msgspec
@@ -446,6 +446,11 @@ def columns_of(inputs: Mapping[str, Input], context: Mapping[str, Context]) -> d
         else:
             kinds |= {f"{name}.{field}": kind for field, kind in source.fields.items()}
     return kinds
+
+
+def logged_name(name: str, inputs: Container[str]) -> str:
+    """What a column of a row is called in the journal."""
+    return f"input_{name}" if name in inputs else f"context_{name}"
 
 
 def lists_known(kind: Input) -> bool:

@@ -129,6 +129,8 @@ _EXAMPLES: Final = {
     "judge.exposure": "{unit: customer, prompts: 5 per 1d}",
     "labels.window": "30d",
     "labels.silence_means": "ok",
+    "labels.key": "order_id",
+    "labels.within": "7d",
     "labels.trust": "{crowd: 0.5}",
     "labels.ask": "{most: 100 per 1d, overlap: 2}",
     "watch.usage": "{hour_vs_yesterday: 30 %, day_vs_last_week: 15 %}",

@@ -79,7 +79,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: Literal[
-        "route", "version", "refusal", "finding", "outcome", "action", "choice", "failure"
+        "route",
+        "version",
+        "refusal",
+        "finding",
+        "outcome",
+        "keyed",
+        "action",
+        "choice",
+        "failure",
     ]
     time_ns: int
     """When it happened."""
@@ -88,7 +96,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     actor: str
     subject: str
-    """What it is about: a version's fingerprint, a decision's id."""
+    """What it is about: a version's fingerprint, a decision's id; of `keyed`, the key by which
+    somebody knows a decision."""
     body: dict[str, Any] = {}
 
 

@@ -33,6 +33,7 @@ from mainstay.serve.held.memory import MemoryDesk
 from mainstay.serve.held.port import Desk
 from mainstay.serve.http.app import App, FindDecision
 from mainstay.serve.http.connection import Connections
+from mainstay.serve.http.keyed import KeyedDoor
 from mainstay.serve.http.labelling import AskForLabels, LabelDoor, nobody_asks
 from mainstay.serve.machine import machine_use
 from mainstay.serve.metrics import Metrics
@@ -121,6 +122,7 @@ class Worker:
             settings.start,
         )
         self._rounds = Rounds(self._engine, self._follower, settings.slot, parts.clock)
+        outcomes = Outcomes(parts.spool, parts.ids, parts.clock)
         self._app = App(
             self._engine,
             self._follower,
@@ -128,10 +130,11 @@ class Worker:
             parts.clock,
             parts.find_decision,
             self._render_metrics,
-            Outcomes(parts.spool, parts.ids, parts.clock).record,
+            outcomes.record,
             Chooser(self._choices, parts.spool.append, parts.ids, parts.clock),
         )
         self._app.also(LabelDoor(parts.ask_for_labels).handlers)
+        self._app.also(KeyedDoor(self._engine, outcomes.record_keyed, parts.clock).handlers)
         self._app.tracing = parts.tracing
         self._metrics_file = settings.run_folder / f"metrics-{settings.slot}.json"
 

@@ -38,6 +38,7 @@ WATCH_EVERY_SECONDS = 10.0
 MEASURE_EVERY_SECONDS = 10.0
 ALERTS_EVERY_SECONDS = 5.0
 LABELS_EVERY_SECONDS = 2.0
+JOIN_EVERY_SECONDS = 2.0
 _ALERTS_TIDY_EVERY = 720
 _LABELS_TIDY_EVERY = 1800
 _WATCH_TIDY_EVERY = 360
@@ -87,6 +88,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("seal the journal", SEAL_EVERY_SECONDS, seal, gently=True),
         Duty("watch", WATCH_EVERY_SECONDS, _watching(late), gently=True),
         Duty("measure", MEASURE_EVERY_SECONDS, _measuring(late), gently=True),
+        Duty("join outcomes", JOIN_EVERY_SECONDS, _joining(writer, late), gently=True),
         Duty("ask for labels", LABELS_EVERY_SECONDS, _labelling(writer, late), gently=True),
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
         Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
@@ -197,6 +199,25 @@ def _labelling(writer: OrderWriter, late: Open) -> Callable[[], None]:
                     keeper.tidy()
 
             looks.append(tick)
+        looks[0]()
+
+    return look
+
+
+def _joining(writer: OrderWriter, late: Open) -> Callable[[], None]:
+    """Find the decisions of what was told of keys."""
+    looks: list[Callable[[], None]] = []
+
+    def models() -> list[str]:
+        return [route.model for route in writer.routes if writer.hears_of_keys(route)]
+
+    def look() -> None:
+        if not looks:
+            if not models():
+                return
+            from mainstay.wiring.joining import JoinKeeper
+
+            looks.append(JoinKeeper(late(), models).look)
         looks[0]()
 
     return look

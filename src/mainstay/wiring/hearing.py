@@ -7,7 +7,7 @@ import msgspec
 from mainstay.base.errors import InvalidUsage
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.base.limits import WORDS_MAX_CHARACTERS
-from mainstay.renew.health.heard import Heard, heard_of
+from mainstay.renew.health.heard import Heard, OfKeys, heard_of, of_keys
 from mainstay.renew.health.unhealthy import TRUSTED
 from mainstay.renew.labels.model import Unhealthy
 from mainstay.serve.outcomes import event_about
@@ -21,6 +21,8 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     known_ns: int
     sources: tuple[Heard, ...]
+    of_keys: tuple[OfKeys, ...]
+    """What was told of keys, and how much of it found its decision."""
     unhealthy: tuple[Unhealthy, ...]
     """The decisions that no snapshot would have."""
 
@@ -31,9 +33,13 @@ def hearing(
     """What was heard of a model's decisions from one moment to another, as it was known then."""
     definition = define(workspace, model, since_ns, known_ns=known_ns)
     known = definition.known_ns
-    found = heard_of(workspace.journal.query, model, since_ns, known)
+    query = workspace.journal.query
     return Hearing(
-        model=model, known_ns=known, sources=tuple(found), unhealthy=definition.unhealthy
+        model=model,
+        known_ns=known,
+        sources=tuple(heard_of(query, model, since_ns, known)),
+        of_keys=tuple(of_keys(query, model, since_ns, known)),
+        unhealthy=definition.unhealthy,
     )
 
 

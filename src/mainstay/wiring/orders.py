@@ -39,6 +39,7 @@ class _Judge(msgspec.Struct, frozen=True):
 
 class _Labels(msgspec.Struct, frozen=True):
     ask: dict[str, Any] | None = None
+    key: str = ""
 
 
 class _Contract(msgspec.Struct, frozen=True):
@@ -102,9 +103,16 @@ class OrderWriter:
 
     def asks_for_labels(self, route: Route) -> bool:
         """Whether people are asked to label what is in force."""
+        return self._labels(route).ask is not None
+
+    def hears_of_keys(self, route: Route) -> bool:
+        """Whether what is in force is told of keys what was right."""
+        return bool(self._labels(route).key)
+
+    def _labels(self, route: Route) -> _Labels:
         order = self._orders.get(route.model)
         folder = None if order is None else order.folders.get(route.fingerprint)
-        return folder is not None and self._contract(folder).labels.ask is not None
+        return _Labels() if folder is None else self._contract(folder).labels
 
     def first(self) -> None:
         """Look once, whatever comes of it: where the database is away, what was in force last is

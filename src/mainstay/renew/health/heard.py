@@ -26,6 +26,48 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """What was said how often, the commonest first; nothing of numbers."""
 
 
+class OfKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """What one caller told of keys."""
+
+    caller: str
+    count: int
+    joined: int
+    """Of these a decision was found."""
+    unknown: int
+    """Of these nobody made a decision, as far as was known in time."""
+    waiting: int
+    """The others: their decision is looked for."""
+
+
+def of_keys(query: Query, model: str, since_ns: int, known_ns: int) -> list[OfKeys]:
+    """By caller; `since_ns` is of when it was told."""
+    mine = f"model = {_quoted(model)} AND known_ns <= {known_ns}"
+    rows = query(
+        "WITH became AS (SELECT json_extract_string(body, '$.keyed.event') AS event,"  # noqa: S608  # because what is put in is quoted or a number
+        " json_extract_string(body, '$.keyed.found') AS found FROM events WHERE kind = 'outcome'"
+        f""" AND {mine} AND body LIKE '%"keyed":%')"""
+        " SELECT actor, count(*) AS count, count(*) FILTER (found = 'true') AS joined,"
+        " count(*) FILTER (found = 'false') AS unknown FROM"
+        f" (SELECT id, actor FROM events WHERE kind = 'keyed' AND {mine}"
+        f" AND known_ns >= {since_ns}) LEFT JOIN became ON became.event = id"
+        " GROUP BY actor ORDER BY actor"
+    )
+    return [
+        OfKeys(
+            caller=row["actor"],
+            count=row["count"],
+            joined=row["joined"],
+            unknown=row["unknown"],
+            waiting=row["count"] - row["joined"] - row["unknown"],
+        )
+        for row in rows.to_pylist()
+    ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def heard_of(query: Query, model: str, since_ns: int, known_ns: int) -> list[Heard]:
     """By caller and kind; `since_ns` is of when it was heard."""
     kinds = "CASE WHEN body LIKE '%\"label\":%' THEN 'label' WHEN body LIKE '%\"reaction\":%'"
@@ -35,7 +77,7 @@ def heard_of(query: Query, model: str, since_ns: int, known_ns: int) -> list[Hea
     base = (
         f"SELECT actor, {kinds} AS what, subject, known_ns, CASE WHEN {number} THEN NULL"  # noqa: S608  # because what is put in is quoted or a number
         f" ELSE {word} END AS word, known_ns / 1e9 - ('0x' || subject[1:12])::BIGINT / 1e3 AS delay"
-        f" FROM events WHERE kind = 'outcome' AND model = '{model.replace(chr(39), chr(39) * 2)}'"
+        f" FROM events WHERE kind = 'outcome' AND model = {_quoted(model)}"
         f" AND known_ns <= {known_ns} AND known_ns >= {since_ns}"
     )
     rows = query(

@@ -25,6 +25,7 @@ from mainstay.contract.model import (
     Vector,
     VectorOutput,
     columns_of,
+    logged_name,
 )
 
 QUARANTINED: Final = "decided in a quarantined stretch"
@@ -150,7 +151,7 @@ def answers_of(contract: Contract) -> tuple[str, ...]:
 def logged_columns(contract: Contract) -> dict[str, str]:
     """Columns of the journal to what each of them is called in the contract."""
     return {
-        f"input_{name}" if name in contract.inputs else f"context_{name}": name
+        logged_name(name, contract.inputs): name
         for name in columns_of(contract.inputs, contract.context)
     }
 

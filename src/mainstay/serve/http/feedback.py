@@ -54,7 +54,7 @@ class Feedback:
             decision = await self._found(identity)
             model = decision["model"]
         caller = _allowed(request, model)
-        contracts = self._contracts(model)
+        contracts = contracts_of(self._engine, model)
         kept = said_by(said, contracts)
         if said.reaction in WRONG and self._errors.limited(contracts[0]):
             decision = decision or await self._found(identity)
@@ -70,7 +70,7 @@ class Feedback:
         decision = await self._found(identity)
         model = decision["model"]
         caller = _allowed(request, model)
-        contracts = self._contracts(model)
+        contracts = contracts_of(self._engine, model)
         kept = said_of(said, contracts, decision)
         self._errors.note(decision, contracts[0], self._clock.now_ns())
         event = self._record(model, caller, identity, kept)
@@ -84,7 +84,7 @@ class Feedback:
         decision = await self._found(identity)
         model = decision["model"]
         caller = _allowed(request, model)
-        contract = self._contracts(model)[0]
+        contract = contracts_of(self._engine, model)[0]
         about = {"decision": identity, "model": model}
         before = undone_by(decision)
         if before is not None:
@@ -98,11 +98,12 @@ class Feedback:
     async def _found(self, identity: str) -> dict[str, Any]:
         return msgspec.json.decode(await self._find(identity))
 
-    def _contracts(self, model: str) -> list[Contract]:
-        """Of the versions in force; the live one's first."""
-        serving = self._engine.find(model)
-        others = [version.pipeline.contract for version in serving.versions.values()]
-        return [serving.pipeline.contract, *others]
+
+def contracts_of(engine: Engine, model: str) -> list[Contract]:
+    """Of the versions in force; the live one's first."""
+    serving = engine.find(model)
+    others = [version.pipeline.contract for version in serving.versions.values()]
+    return [serving.pipeline.contract, *others]
 
 
 def _allowed(request: Request, model: str) -> str:

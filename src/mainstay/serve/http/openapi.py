@@ -26,6 +26,7 @@ from mainstay.contract.model import (
 from mainstay.contract.schema import answer_schema, context_schema, inputs_schema
 from mainstay.serve.http.openapi_choice import CHANGED, CHOICE, CHOSEN, UNIT_ASKED
 from mainstay.serve.http.openapi_feedback import (
+    BY_KEY,
     OUTCOME,
     OUTCOME_KEPT,
     REPORT,
@@ -146,6 +147,7 @@ def _model_paths(model: str, contract: Contract) -> Schema:
         f"/models/{model}/limits": {
             "get": _get(f"limits_{model}", "What it can and cannot do, in plain words.")
         },
+        f"/models/{model}/outcome": _labelled(f"keyed_{model}", *BY_KEY),
         f"/v2/models/{model}/infer": {"post": infer},
         f"/v2/models/{model}": {"get": _get(f"metadata_{model}", "What it takes and answers.")},
         f"/v2/models/{model}/ready": {"get": _get(f"ready_{model}", "Whether it answers.")},

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from mainstay.base.limits import WORDS_MAX_CHARACTERS
+from mainstay.base.limits import ROWS_PER_CALL_MAX, WORDS_MAX_CHARACTERS
 from mainstay.contract.reactions import REACTIONS
 from mainstay.serve.http.wire.outcome import DWELL_MAX_MS
 
@@ -52,6 +52,52 @@ OUTCOME: Final = {
     "anyOf": [{"required": [name]} for name in _SAID],
 }
 OUTCOME_KEPT: Final = _object({**_ABOUT, **_SAID}, *_ABOUT)
+_KEYED: Final[Schema] = {
+    **_object(
+        {
+            "key": {
+                "type": ["string", "integer"],
+                "description": "What the decision is known by: a value of `labels.key`.",
+            },
+            **_SAID,
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When it happened; now, where nothing is said.",
+            },
+        },
+        "key",
+    ),
+    "anyOf": [{"required": [name]} for name in _SAID],
+}
+_KEYED_OR_MANY: Final[Schema] = {
+    "oneOf": [
+        _KEYED,
+        _object(
+            {
+                "outcomes": {
+                    "type": "array",
+                    "items": _KEYED,
+                    "minItems": 1,
+                    "maxItems": ROWS_PER_CALL_MAX,
+                }
+            },
+            "outcomes",
+        ),
+    ]
+}
+_KEYED_KEPT: Final[Schema] = {
+    "oneOf": [
+        _object({"id": _TEXT, "model": _TEXT, **_SAID}, "id", "model"),
+        _object({"model": _TEXT, "ids": {"type": "array", "items": _TEXT}}, "model", "ids"),
+    ]
+}
+BY_KEY: Final = (
+    "What the world said of decisions, by their key: of one, or of several.",
+    _KEYED_OR_MANY,
+    _KEYED_KEPT,
+)
+"""Words, what is said, and what is answered."""
 REPORT: Final = _object(
     {
         "what": {"type": "string", "enum": ["wrong", "harmful", "other"]},

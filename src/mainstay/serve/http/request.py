@@ -46,6 +46,7 @@ _OF_MODEL = {
     "features": ("features", "POST"),
     "invocations": ("invocations", "POST"),
     "limits": ("limits", "GET"),
+    "outcome": ("keyed", "POST"),
 }
 
 

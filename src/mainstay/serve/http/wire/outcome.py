@@ -22,13 +22,18 @@ OutcomeLabel = str | int | float | bool
 DWELL_MAX_MS: Final = 24 * 3600 * 1000
 
 
-class OutcomeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An outcome as a caller tells it."""
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What can be said of a decision."""
 
     label: OutcomeLabel | msgspec.UnsetType = msgspec.UNSET
-    model: str = ""
     reaction: Reaction | msgspec.UnsetType = msgspec.UNSET
     dwell_ms: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class OutcomeBody(Said, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An outcome as a caller tells it."""
+
+    model: str = ""
 
 
 _decoder = msgspec.json.Decoder(OutcomeBody)
@@ -39,6 +44,12 @@ def parse_outcome(body: bytes) -> OutcomeBody:
     """Read a body, or refuse it in words."""
     said = decode(_decoder, body)
     refuse_duplicate_keys(body, UNKNOWN_QUOTES)
+    check_said(said)
+    return said
+
+
+def check_said(said: Said) -> None:
+    """Refuse what says nothing of a decision, or what cannot be."""
     if (said.label, said.reaction, said.dwell_ms) == (msgspec.UNSET,) * 3:
         raise InvalidRequest(
             "this says nothing of the decision",
@@ -54,10 +65,9 @@ def parse_outcome(body: bytes) -> OutcomeBody:
             got=said.dwell_ms,
             expected=f"milliseconds, 0 to {DWELL_MAX_MS}",
         )
-    return said
 
 
-def said_by(outcome: OutcomeBody, contracts: Sequence[Contract]) -> dict[str, Any]:
+def said_by(outcome: Said, contracts: Sequence[Contract]) -> dict[str, Any]:
     """An outcome as it is kept: what was said, and nothing else."""
     kept: dict[str, Any] = {}
     if not isinstance(outcome.label, msgspec.UnsetType):
