@@ -12,7 +12,7 @@ import mainstay
 from mainstay.base.errors import InvalidUsage, NotReady
 from mainstay.cli.demo import world
 from mainstay.cli.demo.server import DemoServer
-from mainstay.cli.demo.simulated import black_friday_in
+from mainstay.cli.demo.simulated import BLACK_FRIDAY, STORIES, simulated
 from mainstay.cli.demo.statuses import Shown, in_words, one_of_each, show
 from mainstay.cli.demo.traffic import Callers, Total, total_of
 from mainstay.cli.demo.typed import Typed, carry_out
@@ -32,8 +32,6 @@ _CALLERS = 4
 _WORKERS = 2
 _REQUESTS_BETWEEN = 500
 _CANARY = ("--strategy", "canary", "--steps", "10 %, 50 %, 100 %", "--bake", "1s")
-_DAY = "black-friday"
-"""The folder of the workspace in simulated time."""
 _PATIENCE = "15m"
 """Only ends what hangs; how long a canary takes depends on the outcomes it hears."""
 
@@ -75,6 +73,7 @@ class Story(msgspec.Struct, kw_only=True):
 Examples:
   mainstay demo                leaves the server up until Ctrl-C
   mainstay demo --once         ends by itself
+  mainstay demo --story spam-folder
 """
 )
 @click.option("--once", is_flag=True, help="Stop the server and end after the story.")
@@ -82,8 +81,10 @@ Examples:
               help="The port to serve on; 0 takes any free one.")  # fmt: skip
 @click.option("--workspace", metavar="FOLDER", default=FOLDER, show_default=True,
               help="Where to make the demonstration's workspace.")  # fmt: skip
+@click.option("--story", type=click.Choice(list(STORIES)),
+              help="Only this one, in simulated time, without a server.")  # fmt: skip
 @speaking
-def demo(output: Output, once: bool, port: int, workspace: str) -> None:
+def demo(output: Output, once: bool, port: int, workspace: str, story: str | None) -> None:
     """Release, refuse and roll back versions of a small fraud model, under traffic.
 
     Everything is real: packed bundles, worker processes, HTTP, outcomes, the journal; and what
@@ -91,6 +92,19 @@ def demo(output: Output, once: bool, port: int, workspace: str) -> None:
     simulated time: labels stop, a version learns from that, and is recalled.
     """
     places = _fresh_workspace(Path(workspace).resolve())
+    if story is None:
+        _whole(output, places, port, once=once)
+        return
+    drilled = simulated(output, story, places.root / story)
+    output.result(drilled)
+    output.say()
+    output.say(f"To look around: [cyan]mainstay watch --workspace {drilled.workspace}[/]")
+    if drilled.verdict != "pass":
+        raise Ending(NOT_SO)
+
+
+def _whole(output: Output, places: Places, port: int, *, once: bool) -> None:
+    """The live part, and Black Friday after it."""
     opened = Workspace(places)
     story = Story(workspace=str(places.root))
     output.note(f"Everything is in {places.root}")
@@ -99,7 +113,7 @@ def demo(output: Output, once: bool, port: int, workspace: str) -> None:
     with DemoServer(places, port, _WORKERS) as server:
         _serve_and_release(output, opened, server, story)
         _look_back(output, opened, server, story)
-        story.black_friday = black_friday_in(output, places.root / _DAY)
+        story.black_friday = simulated(output, BLACK_FRIDAY, places.root / BLACK_FRIDAY)
         output.result(story)
         _where_to_look(output, server, story)
         if story.failed or story.replayed is None or story.replayed.verdict == "different":
@@ -295,6 +309,6 @@ def _where_to_look(output: Output, server: DemoServer, story: Story) -> None:
     output.say(f"  [cyan]curl {server.url}{_PATH} -d '{escape(sample)}'[/]")
     output.say(f"  [cyan]mainstay status --workspace {folder}[/]")
     output.say(f"  [cyan]mainstay deploy {_MODEL}@2 --strategy direct --workspace {folder}[/]")
-    output.say(f"  [cyan]mainstay recall list --workspace {folder}/{_DAY}[/]")
+    output.say(f"  [cyan]mainstay recall list --workspace {folder}/{BLACK_FRIDAY}[/]")
     question = "select * from decisions limit 5"
     output.say(f'  [cyan]mainstay query --workspace {folder} "{question}"[/]')

@@ -1,17 +1,26 @@
-"""The part of the demonstration that is in simulated time: a day at a shop, in half a minute."""
+"""Stories in simulated time: what went wrong with a model in use, in half a minute."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from mainstay.cli.output import Output, escape
-from mainstay.drill.black_friday import black_friday
-from mainstay.drill.model import Drilled, Moment
+from mainstay.drill import black_friday, spam_folder, stale_recommender
+from mainstay.drill.model import Drilled, Moment, Tell
+
+BLACK_FRIDAY: Final = black_friday.NAME
+STORIES: Final[dict[str, Callable[[Path, Tell], Drilled]]] = {
+    BLACK_FRIDAY: black_friday.black_friday,
+    spam_folder.NAME: spam_folder.spam_folder,
+    stale_recommender.NAME: stale_recommender.stale_recommender,
+}
 
 
-def black_friday_in(output: Output, folder: Path) -> Drilled:
-    """The day in a workspace of its own, each moment as it comes, and what is held of it."""
+def simulated(output: Output, name: str, folder: Path) -> Drilled:
+    """A story in a workspace of its own, each moment as it comes, and what is held of it."""
     output.say()
-    output.say("[bold]Black Friday, in simulated time[/]")
-    drilled = black_friday(folder, lambda moment: output.say(_line(moment)))
+    output.say(f"[bold]{name.replace('-', ' ').capitalize()}, in simulated time[/]")
+    drilled = STORIES[name](folder, lambda moment: output.say(_line(moment)))
     for finding in drilled.findings:
         mark = "[bold green]✓[/]" if finding.verdict == "pass" else "[bold red]✗[/]"
         output.say(f"{mark} {finding.check}: {escape(finding.words)}")
