@@ -16,7 +16,8 @@ from mainstay.base.ids import DecisionIds
 from mainstay.contract.people import Undo
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
 from mainstay.serve.outcomes import event_about
-from mainstay.serve.undoing import Undoing, signature
+from mainstay.serve.undoing import Undoing
+from mainstay.serve.webhook import signature
 
 UNDO = {"sum": Undo(webhook_env="UNDO_URL", secret_env="UNDO_SECRET")}
 VARIABLES = {"UNDO_URL": "http://shop/undo", "UNDO_SECRET": "secret"}

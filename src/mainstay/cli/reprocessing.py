@@ -1,16 +1,21 @@
 """`mainstay reprocess`: what a bad version decided, decided anew by the version in force."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 
-from mainstay.base.errors import InvalidUsage
+from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.release.reprocess.model import Done, Work
+from mainstay.wiring.correcting import Corrections, Heard
 from mainstay.wiring.reprocessing import Reprocessing, versions_of_recall
-from mainstay.wiring.workspace import open_workspace
+from mainstay.wiring.workspace import Workspace, open_workspace
+
+_ATTEMPTS = 3
+"""So often a command tries to tell somebody; a keeper goes on for ever."""
 
 
 @click.command(
@@ -45,15 +50,16 @@ def reprocess(
 
     Those decisions only, each once, with the inputs and the context of the time. Each answer is a
     decision of its own that names the one it replaces, and is not shown to anybody: whoever copied
-    the old answer elsewhere takes the new one from --values, by the id that they kept. What was
-    undone is left alone. Interrupted and run again, it goes on. Exits 1 where some decisions
-    cannot be answered.
+    the old answer elsewhere takes the new one from --values, by the id that they kept, or is told
+    of it, where mainstay.toml has a part [corrections.NAME]. What was undone is left alone.
+    Interrupted and run again, it goes on. Exits 1 where some decisions cannot be answered, or
+    somebody could not be told; a server that runs goes on telling.
     """
     opened = open_workspace(workspace)
     if recall is not None and model is None and not versions:
         model, numbers = versions_of_recall(opened, recall)
     elif recall is None and model is not None and versions:
-        numbers = [_number(each) for each in versions]
+        numbers = [version_number(each) for each in versions]
     else:
         raise InvalidUsage(
             "say whose decisions are to be replaced",
@@ -73,15 +79,40 @@ def reprocess(
         return
     with output.working("Answering anew", reprocessing.work.left) as progress:
         done = reprocessing.run(progress)
+    with output.working("Telling who keeps the old answers"):
+        heard = _tell(opened, model)
     output.result({"work": done.work, "left": done.work.left, "done": True,
                    "answered": done.answered, "changed": done.changed, "refused": done.refused,
-                   "first_refused": done.first_refused})  # fmt: skip
+                   "first_refused": done.first_refused, "told": heard})  # fmt: skip
     _show_done(output, done)
-    if done.refused:
+    for name, each in heard.items():
+        _show_heard(output, name, each)
+    if done.refused or any(each.why for each in heard.values()):
         raise Ending(NOT_SO)
 
 
-def _number(text: str) -> int:
+def _tell(opened: Workspace, model: str) -> dict[str, Heard]:
+    """Tell what is left to tell, unless the keeper is at it."""
+    corrections = Corrections(opened, wait=time.sleep)
+    try:
+        return corrections.tell(model, _ATTEMPTS)
+    except Conflict as error:
+        return {name: Heard(values=0, why=error.message) for name in corrections.receivers(model)}
+
+
+def _show_heard(output: Output, name: str, heard: Heard) -> None:
+    if heard.values or not heard.why:
+        output.say(f"[bold green]✓[/] {escape(name)} was told of {heard.values:,} corrected values")
+    if heard.why:
+        output.say(f"[bold red]✗[/] {escape(name)} was not told of {heard.left:,}: "
+                   f"{escape(heard.why)}")  # fmt: skip
+        output.say(
+            "  [dim]next[/]       the same command again; a server that runs goes on by itself"
+        )
+
+
+def version_number(text: str) -> int:
+    """`v7` or `7`, as an option says it."""
     digits = text.removeprefix("v")
     if not (digits.isascii() and digits.isdigit() and int(digits)):
         raise InvalidUsage(
@@ -120,9 +151,16 @@ def _lines(page: Sequence[dict[str, Any]], *, as_json: bool) -> bytes:
     if as_json:
         return msgspec.json.Encoder().encode_lines(page)
     return "".join(
-        f"{row['replaces']} {_told(row['before'])}  →  {row['by']} {_told(row['after'])}\n"
+        f"{row['replaces']} {_told(row['before'])}  →  {row['by']} {_told(row['after'])}"
+        f"{_heard(row['told'])}\n"
         for row in page
     ).encode()
+
+
+def _heard(told: dict[str, str | None]) -> str:
+    """Who was told of one value."""
+    said = [f"told {name}" if time else f"not told {name}" for name, time in told.items()]
+    return f"  ({', '.join(said)})" if said else ""
 
 
 def _told(said: dict[str, Any]) -> str:

@@ -7,8 +7,6 @@ knows it by the `idempotency-key`, which is the decision. What is sent is signed
 undo anything. Must never be called from a request's path: the other side may be slow.
 """
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,21 +14,16 @@ from typing import Any, Final
 import msgspec
 
 from mainstay.base.clock import Clock
-from mainstay.base.errors import StorageFailed
 from mainstay.base.limits import UNDO_WAITING_MAX
 from mainstay.contract.people import Undo
 from mainstay.journal.model import Event, Wanted
 from mainstay.journal.port import News
+from mainstay.serve.webhook import Address, Post, Webhook, pause_ns
 
 DELIVERY: Final = "undo_delivery"
 """What events about it have in their body."""
 _GIVE_UP_NS: Final = 7 * 86_400_000_000_000
-_SECOND_NS: Final = 1_000_000_000
-_PAUSE_MAX_NS: Final = 600 * _SECOND_NS
 
-Post = Callable[[str, bytes, Mapping[str, str]], int]
-"""Sends a body with headers to a URL; the status of the answer. `StorageFailed` where there is
-none."""
 Tell = Callable[[str, str, Mapping[str, Any]], object]
 """Keeps an event about a decision: model, decision, body."""
 
@@ -66,9 +59,8 @@ class Undoing:
     ) -> None:
         """`variables` is the environment, in which URLs and secrets are."""
         self._news = news
-        self._post = post
+        self._webhook = Webhook(post, variables, clock)
         self._tell = tell
-        self._variables = variables
         self._clock = clock
         self._models: dict[str, _Model] = {}
 
@@ -114,28 +106,11 @@ class Undoing:
     def _try(self, decision: str, waiting: _Waiting, undo: Undo) -> tuple[int, str]:
         """The status, or why it could not be told."""
         waiting.attempts += 1
-        url = self._variables.get(undo.webhook_env, "")
-        secret = self._variables.get(undo.secret_env, "")
-        for name, value in ((undo.webhook_env, url), (undo.secret_env, secret)):
-            if not value:
-                return 0, f"the server was started without {name} in its environment"
-        body = body_of(waiting.event)
-        stamp = str(self._clock.now_ns() // _SECOND_NS)
-        headers = {
-            "content-type": "application/json",
-            "idempotency-key": decision,
-            "x-mainstay-timestamp": stamp,
-            "x-mainstay-signature": f"sha256={signature(secret, stamp, body)}",
-        }
-        try:
-            status = self._post(url, body, headers)
-        except StorageFailed as error:
-            return 0, error.message
-        return status, "" if 200 <= status < 300 else f"it answered {status}"
+        address = Address(undo.webhook_env, undo.secret_env)
+        return self._webhook.tell(address, decision, body_of(waiting.event))
 
     def _failed(self, model: str, waiting: _Waiting, why: str) -> None:
-        pause_ns = min(_SECOND_NS << min(waiting.attempts - 1, 20), _PAUSE_MAX_NS)
-        waiting.next_ns = self._clock.now_ns() + pause_ns
+        waiting.next_ns = self._clock.now_ns() + pause_ns(waiting.attempts)
         if not waiting.said:
             waiting.said = True
             self._tell(model, waiting.event.subject, {DELIVERY: "not yet", "why": why})
@@ -162,8 +137,3 @@ def body_of(event: Event) -> bytes:
             "time_ns": event.time_ns,
         }
     )
-
-
-def signature(secret: str, stamp: str, body: bytes) -> str:
-    """HMAC-SHA256 over the time stamp, a full stop and the body, in hexadecimal."""
-    return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -1,18 +1,23 @@
 """The part `[alerts]` of `mainstay.toml`: every mistake is named with its line."""
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.contract.alerting import DOES, Alerting, Channel, Rule, quiet_hours
 from mainstay.contract.times import duration_ns
+from mainstay.wiring.settings_page import (
+    Page,
+    check_name,
+    check_patterns,
+    check_variable,
+    list_of,
+    table_of,
+)
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _PER_HOUR_MAX: Final = 1000
 _CHANNELS_MAX: Final = 20
 _RULES_MAX: Final = 100
@@ -20,47 +25,16 @@ _LEAST_NS: Final = 60_000_000_000
 _VERDICTS: Final = ("fail", "unsure")
 
 
-class _Page:
-    """The text that was read, for the lines of mistakes."""
-
-    def __init__(self, path: str, text: str) -> None:
-        self._path = path
-        self._lines = text.splitlines()
-
-    def wrong(self, place: Sequence[str | int], got: Any, expected: str) -> InvalidUsage:
-        named = ".".join(str(each) for each in place)
-        return InvalidUsage(
-            f"{self._path}:{self._line(place)}: `{named}` cannot be {str(got)[:60]!r}",
-            field=named,
-            got=got if isinstance(got, (str, int, float, bool)) else str(got)[:60],
-            expected=expected,
-        )
-
-    def _line(self, place: Sequence[str | int]) -> int:
-        """The line of the innermost part that is found, in the table that it belongs to."""
-        at = 0
-        rule = next((each for each in place if isinstance(each, int)), None)
-        if rule is not None:
-            heads = [n for n, line in enumerate(self._lines) if "alerts.rules" in line]
-            at = heads[min(rule, len(heads) - 1)] if heads else 0
-        for name in place:
-            if isinstance(name, str) and name != "rules":
-                pattern = re.compile(rf"^\s*[\[\w\"'.\s]*\b{re.escape(name)}\b")
-                found = (n for n in range(at, len(self._lines)) if pattern.match(self._lines[n]))
-                at = next(found, at)
-        return at + 1
-
-
 def read_alerts(path: str, text: str, found: Any) -> Alerting:
     """Check what stands under `[alerts]`."""
-    page = _Page(path, text)
-    table = _table(page, ("alerts",), found, Alerting)
-    channels = _table(page, ("alerts", "channels"), table.get("channels", {}), None)
+    page = Page(path, text)
+    table = table_of(page, ("alerts",), found, Alerting)
+    channels = table_of(page, ("alerts", "channels"), table.get("channels", {}), None)
     for name, each in channels.items():
         _channel(page, name, each)
     if len(channels) > _CHANNELS_MAX:
         raise page.wrong(("alerts", "channels"), len(channels), f"at most {_CHANNELS_MAX}")
-    rules = _list(table.get("rules", []))
+    rules = list_of(table.get("rules", []))
     if rules is None or len(rules) > _RULES_MAX:
         right = "parts that begin with [[alerts.rules]]"
         raise page.wrong(("alerts", "rules"), table["rules"], right)
@@ -75,7 +49,7 @@ def read_alerts(path: str, text: str, found: Any) -> Alerting:
     return msgspec.convert(table, Alerting)
 
 
-def _used(page: _Page, channels: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> None:
+def _used(page: Page, channels: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> None:
     """A channel that nothing is sent to would be without effect."""
     if not rules and len(channels) > 1:
         raise page.wrong(
@@ -90,26 +64,18 @@ def _used(page: _Page, channels: Mapping[str, Any], rules: Sequence[Mapping[str,
             )
 
 
-def _channel(page: _Page, name: str, found: Any) -> None:
+def _channel(page: Page, name: str, found: Any) -> None:
     place = ("alerts", "channels", name)
-    if not _NAME.fullmatch(name):
-        raise page.wrong(place, name, "lower-case letters, digits, - and _")
-    table = _table(page, place, found, Channel)
-    variable = table.get("url_env")
-    if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
-        raise page.wrong(
-            (*place, "url_env"), "what is not the name of a variable", "the name of an environment "
-            "variable, such as TEAM_ALERTS_URL; the URL itself is a secret and belongs in there",
-        )  # fmt: skip
+    check_name(page, place, name)
+    table = table_of(page, place, found, Channel)
+    check_variable(page, (*place, "url_env"), table.get("url_env"), "TEAM_ALERTS_URL")
 
 
-def _rule(page: _Page, number: int, found: Any, channels: Mapping[str, Any]) -> None:
+def _rule(page: Page, number: int, found: Any, channels: Mapping[str, Any]) -> None:
     place = ("alerts", "rules", number)
-    rule = _table(page, place, found, Rule)
+    rule = table_of(page, place, found, Rule)
     for name in ("models", "checks", "verdicts"):
-        given = _list(rule.get(name, [name]))
-        if not given or not all(isinstance(each, str) and each for each in given):
-            raise page.wrong((*place, name), rule[name], 'a list of names, such as ["fraud*"]')
+        check_patterns(page, (*place, name), rule.get(name, [name]))
     for verdict in rule.get("verdicts", ()):
         if verdict not in _VERDICTS:
             raise page.wrong((*place, "verdicts"), verdict, "fail or unsure")
@@ -120,7 +86,7 @@ def _rule(page: _Page, number: int, found: Any, channels: Mapping[str, Any]) -> 
             guess = f"did you mean {near[0]!r}? " if near else ""
             known = ", ".join(sorted(channels)) or "none"
             raise page.wrong((*place, name), given, f"{guess}The channels are: {known}")
-    wanted = _list(rule.get("do", list(DOES)))
+    wanted = list_of(rule.get("do", list(DOES)))
     if not wanted or len(set(map(str, wanted))) < len(wanted) or not set(wanted) <= set(DOES):
         raise page.wrong((*place, "do"), rule["do"], f"a list of some of: {', '.join(DOES)}")
     if "do" in rule and "fail" not in rule.get("verdicts", ("fail",)):
@@ -144,7 +110,7 @@ def _rule(page: _Page, number: int, found: Any, channels: Mapping[str, Any]) -> 
 
 
 def _read(
-    page: _Page,
+    page: Page,
     place: Sequence[str | int],
     given: Any,
     reads: Callable[[str], object],
@@ -163,23 +129,3 @@ def _read(
 def _long_enough(text: str) -> None:
     if duration_ns(text) < _LEAST_NS:
         raise InvalidUsage("too short")
-
-
-def _list(found: Any) -> list[Any] | None:
-    return cast("list[Any]", found) if isinstance(found, list) else None
-
-
-def _table(
-    page: _Page, place: Sequence[str | int], found: Any, kind: type[msgspec.Struct] | None
-) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise page.wrong(place, found, "a part of its own, with settings below it")
-    table = cast("dict[str, Any]", found)
-    known = [field.name for field in msgspec.structs.fields(kind)] if kind else list(table)
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            right = f"{guess}The settings here are {', '.join(known)}"
-            raise page.wrong((*place, name), "a setting", right)
-    return table

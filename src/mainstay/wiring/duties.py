@@ -38,6 +38,7 @@ WATCH_EVERY_SECONDS = 10.0
 MEASURE_EVERY_SECONDS = 10.0
 ALERTS_EVERY_SECONDS = 5.0
 LABELS_EVERY_SECONDS = 2.0
+CORRECTIONS_EVERY_SECONDS = 5.0
 JOIN_EVERY_SECONDS = 2.0
 _ALERTS_TIDY_EVERY = 720
 _LABELS_TIDY_EVERY = 1800
@@ -103,6 +104,9 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
     if telemetry.metrics:
         send = _sending(writer, telemetry.metrics)
         duties.append(Duty("send metrics", telemetry.every_seconds, send, gently=True))
+    if writer.places.settings.corrections:
+        correct = _correcting(late)
+        duties.append(Duty("tell corrections", CORRECTIONS_EVERY_SECONDS, correct, gently=True))
     if writer.places.settings.inbox:
         look = _inbox(late, say)
         duties.append(Duty("look into the inbox", INBOX_EVERY_SECONDS, look, gently=True))
@@ -135,6 +139,20 @@ def _undoing(writer: OrderWriter, late: Open) -> Callable[[], None]:
             from mainstay.wiring.undoing import UndoKeeper
 
             looks.append(UndoKeeper(late(), lambda: writer.routes).look)
+        looks[0]()
+
+    return look
+
+
+def _correcting(late: Open) -> Callable[[], None]:
+    """Tell other systems which values are others now."""
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.correcting import CorrectionKeeper
+
+            looks.append(CorrectionKeeper(late()).look)
         looks[0]()
 
     return look

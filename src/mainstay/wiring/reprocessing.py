@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from mainstay.base.errors import Conflict, InvalidUsage
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.model import Version
+from mainstay.contract.correcting import receivers_of
 from mainstay.journal.model import Event
 from mainstay.journal.port import Spool
 from mainstay.journal.rows import rfc3339
@@ -31,6 +32,7 @@ from mainstay.release.reprocess.model import (
 from mainstay.serve.outcomes import event_about
 from mainstay.serve.pipeline import Pipeline
 from mainstay.wiring.alone import only_one
+from mainstay.wiring.correcting import TOLD, quoted
 from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
@@ -49,8 +51,11 @@ SEMI JOIN (SELECT id FROM decisions WHERE model = {model} AND fingerprint IN ({b
     ON made.id = subject
 WHERE kind = 'outcome' AND model = {model} AND json_extract(body, '$.undo') IS NOT NULL"""
 _VALUES: Final = f"""
-SELECT subject AS replaces, epoch_us(time) AS time, body {_EVENTS}
-ORDER BY id LIMIT {{limit}} OFFSET {{offset}}"""
+SELECT subject AS replaces, epoch_us(time) AS time, body, receivers, told_us
+FROM (SELECT * {_EVENTS}) replaced LEFT JOIN (
+    SELECT made, list(receiver) AS receivers, list(told_us) AS told_us FROM ({TOLD}) GROUP BY made
+) told ON told.made = json_extract_string(body, '$.{{replaced}}.by')
+ORDER BY id LIMIT {{limit}} OFFSET {{offset}}"""  # noqa: S608  # because it is made of our own words
 _PAGE: Final = 50_000
 
 
@@ -80,10 +85,11 @@ class Reprocessing:
                     f"`mainstay rollback {model}` goes back to one",
                 )
         self._route = route
+        self._receivers = receivers_of(workspace.places.settings.corrections, model)
         self._actor = whoever_runs_this()
         self._terms = {
-            "model": _quoted(model),
-            "bad": ", ".join(_quoted(version.fingerprint) for version in self._bad),
+            "model": quoted(model),
+            "bad": ", ".join(quoted(version.fingerprint) for version in self._bad),
             "door": DOOR,
             "replaced": REPLACED,
             "numbers": ", ".join(str(version.number) for version in self._bad),
@@ -108,18 +114,21 @@ class Reprocessing:
             return self._run(progress)
 
     def values(self) -> Iterator[list[dict[str, Any]]]:
-        """Page by page, what was replaced by what, the oldest replacement first."""
+        """Page by page, what was replaced by what and who was told of it, the oldest first."""
         offset = 0
         while rows := self._ask(_VALUES, limit=_PAGE, offset=offset):
-            yield [
-                {
-                    "replaces": row["replaces"],
-                    "time": rfc3339(row["time"]),
-                    **msgspec.json.decode(row["body"])[REPLACED],
-                }
-                for row in rows
-            ]
+            yield [self._value(row) for row in rows]
             offset += len(rows)
+
+    def _value(self, row: dict[str, Any]) -> dict[str, Any]:
+        replaced = msgspec.json.decode(row["body"])[REPLACED]
+        told: dict[str, str | None] = {}
+        if replaced["changed"]:
+            told = dict.fromkeys(self._receivers)
+            for name, time_us in zip(row["receivers"] or (), row["told_us"] or (), strict=True):
+                told[name] = rfc3339(time_us)
+        when = rfc3339(row["time"])
+        return {"replaces": row["replaces"], "time": when, **replaced, "told": told}
 
     def _run(self, progress: Callable[[float], None]) -> Done:
         workspace, route = self._workspace, self._route
@@ -184,7 +193,9 @@ class Reprocessing:
 
     def _event(self, ids: DecisionIds, value: Value) -> Event:
         about = (self.work.model, self._actor, value.replaces)
-        body = {REPLACED: {"by": value.id, "before": value.before, "after": value.after}}
+        body = {REPLACED: {
+            "by": value.id, "before": value.before, "after": value.after, "changed": value.changed,
+        }}  # fmt: skip
         return event_about(ids, self._workspace.clock, about, msgspec.to_builtins(body), "action")
 
     def _ask(self, question: str, **terms: Any) -> list[dict[str, Any]]:
@@ -205,7 +216,3 @@ def versions_of_recall(workspace: Workspace, number: int) -> tuple[str, list[int
             expected="a recall whose plan names versions; `mainstay recall list`",
         )
     return recall.model, numbers
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

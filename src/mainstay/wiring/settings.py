@@ -15,11 +15,14 @@ import msgspec
 from mainstay.access.keys import ENVIRONMENT_EXPECTED, is_environment
 from mainstay.base.errors import InvalidUsage
 from mainstay.contract.alerting import Alerting
+from mainstay.contract.correcting import Receiver
 from mainstay.wiring.alert_settings import read_alerts
+from mainstay.wiring.correction_settings import read_corrections
 
 SETTINGS_FILE = "mainstay.toml"
 WORKERS_MAX = 256
 _SETTINGS_MAX_BYTES = 64 * 1024
+_PARTS = ("alerts", "corrections")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "production"
     telemetry: str = ""
     alerts: Alerting = Alerting()
+    corrections: dict[str, Receiver] = {}
 
 
 TEMPLATE = """\
@@ -97,6 +101,14 @@ telemetry = ""
 # escalate_after = "30m"
 # escalate_to = "oncall"
 # do = ["quarantine"]                     # what fails; also "stop", "roll back", "retrain" …
+
+# Who keeps answers of models, and is told when `mainstay reprocess` gives others: the name of the
+# environment variable that holds its URL, and of the one with the secret that what is sent is
+# signed with. This part stands at the end, too.
+# [corrections.ledger]
+# url_env = "LEDGER_URL"
+# secret_env = "LEDGER_SECRET"
+# models = ["fraud*"]
 """
 
 
@@ -119,10 +131,12 @@ def read_settings(path: Path) -> Settings:
         if name not in known:
             raise _unknown(path, text, name, known)
     for name, value in found.items():
-        if name != "alerts":
+        if name not in _PARTS:
             _check(path, text, name, value)
     alerts = read_alerts(str(path), text, found.pop("alerts", {}))
-    return msgspec.structs.replace(msgspec.convert(found, Settings), alerts=alerts)
+    corrections = read_corrections(str(path), text, found.pop("corrections", {}))
+    read = msgspec.convert(found, Settings)
+    return msgspec.structs.replace(read, alerts=alerts, corrections=corrections)
 
 
 def _unknown(path: Path, text: str, name: str, known: set[str]) -> InvalidUsage:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import urllib3
 from msgspec import structs
 
 from mainstay.base.errors import MainstayError, NotFound, StorageFailed
@@ -14,9 +13,9 @@ from mainstay.serve.feedback import Errors, check_undo, undone_by
 from mainstay.serve.routes.model import Route
 from mainstay.serve.undoing import Undoing
 from mainstay.tally.sqlite import SqliteTally
+from mainstay.wiring.posting import poster
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
-_PATIENCE_SECONDS = 10.0
 _KEEPER = "keeper"
 
 
@@ -29,7 +28,7 @@ class UndoKeeper:
         self._contracts: dict[str, Undo | None] = {}
         self._undoing = Undoing(
             workspace.journal.news,
-            _poster(),
+            poster("undo webhook"),
             self._tell,
             os.environ,
             workspace.clock,
@@ -48,25 +47,6 @@ class UndoKeeper:
 
     def _tell(self, model: str, decision: str, body: Mapping[str, Any]) -> None:
         self._workspace.say_of(model, decision, body, kind="action", actor=_KEEPER)
-
-
-def _poster() -> Callable[[str, bytes, Mapping[str, str]], int]:
-    timeout = urllib3.Timeout(connect=_PATIENCE_SECONDS, read=_PATIENCE_SECONDS)
-    pool = urllib3.PoolManager(retries=False, timeout=timeout)
-
-    def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        try:
-            answer = pool.request(
-                "POST", url, body=body, headers=dict(headers), redirect=False, preload_content=False
-            )
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            # The URL may hold a secret, and the error the URL.
-            words = f"nobody answered at the undo webhook ({type(error).__name__})"
-            raise StorageFailed(words) from error
-        answer.close()
-        return int(answer.status)
-
-    return post
 
 
 def undo(workspace: Workspace, decision_id: str, reason: str) -> tuple[Event | None, str]:
