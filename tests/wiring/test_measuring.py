@@ -4,15 +4,19 @@ import fcntl
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from mainstay.base.clock import ManualClock
+from mainstay.cli import cli
 from mainstay.serve.beside import BESIDE_FILE
+from mainstay.serve.refusals import AskedBy
 from mainstay.serve.routes.model import Route, WorkerState
 from mainstay.serve.snapshots import Snapshot
 from mainstay.serve.supervise import SUPERVISOR_FILE, PlaceReport, SupervisorReport
 from mainstay.watch.gather.model import PROCESSES, STRETCH_MS
 from mainstay.watch.gather.processes import MEMORY
 from mainstay.wiring.measuring import Measuring
+from mainstay.wiring.watching import Watching
 from mainstay.wiring.workspace import open_workspace
 from tests.servers.mainstay import MODEL, pack_model
 
@@ -56,6 +60,43 @@ def served(workspace):
     with (run / "supervisor.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield route
+
+
+def test_what_callers_are_refused_is_gathered_and_told(workspace, served):
+    """M20 M23: from the files of two workers to a finding that `mainstay watch` shows."""
+    clock, run = workspace.clock, workspace.places.run
+    measuring, watching = Measuring(workspace), Watching(workspace)
+    measuring.look()
+    watching.tick()
+
+    def beat(slot: int, refused: int) -> None:
+        why = {"invalid_request a": refused}
+        asked = AskedBy(model=MODEL, caller="shop", asked=refused, refused=refused, why=why)
+        shot = Snapshot(
+            slot=slot, pid=100 + slot, time_ns=clock.now_ns(), born_ns=clock.now_ns(), asked=[asked]
+        )
+        (run / f"metrics-{slot}.json").write_bytes(msgspec.json.encode(shot))
+
+    beat(0, 40)
+    beat(1, 30)
+    measuring.look()
+    clock.advance(STRETCH_MS / 1000)
+    measuring.look()
+    clock.advance(STRETCH_MS / 1000)
+    watching.tick()
+    (view,) = watching.overviews(MODEL)
+    (found,) = (each.finding for each in view.findings)
+    assert found.check == "caller shop: refused requests"
+    assert "100% of 70 requests" in found.words
+    assert "mostly invalid_request of a (70 of 70" in found.words
+    shown = CliRunner().invoke(cli, ["watch", MODEL, "--workspace", str(workspace.places.root)])
+    assert shown.exit_code == 1
+    assert "caller shop: 100% of 70 requests were refused" in " ".join(shown.output.split())
+    workspace.journal.seal()
+    told = workspace.journal.query(
+        "SELECT body->>'check' AS name FROM events WHERE actor = 'watch'"
+    )
+    assert told.to_pylist() == [{"name": found.check}]
 
 
 def test_memory_of_workers_is_kept_by_process_and_version(workspace, served):

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from mainstay.access.model import Caller
 from mainstay.base.clock import Clock
+from mainstay.base.errors import MainstayError
 from mainstay.serve.exposition import (
     Family,
     Sample,
@@ -24,6 +26,7 @@ from mainstay.serve.exposition import (
     page,
 )
 from mainstay.serve.machine import MachineUse, ProcessUse, process_use
+from mainstay.serve.refusals import Refusals
 from mainstay.serve.rolling import Rolling
 from mainstay.serve.snapshots import (
     Snapshot,
@@ -151,6 +154,7 @@ class Metrics:
         self.in_flight = 0
         self.waiting_rows = 0
         self.connections_open = 0
+        self._refusals = Refusals()
         self._pid = pid
         self._clock = clock
         self._born_ns = clock.now_ns()
@@ -190,6 +194,16 @@ class Metrics:
         self._levels = {key: level for key, level in self._levels.items() if key[1] != model}
 
     # The request path -------------------------------------------------------------------------
+
+    def asked(self, model: str, caller: Caller | None) -> None:
+        """A known model was asked something, whatever it answered."""
+        if model in self._models:
+            self._refusals.asked(model, caller)
+
+    def refused(self, model: str, caller: Caller | None, error: MainstayError) -> None:
+        """What a known model was asked came to an error; only refusals are counted."""
+        if model in self._models:
+            self._refusals.refused(model, caller, error, self._fields[model])
 
     def answered(self, model: str, door: str, status: int, elapsed_ns: int) -> None:
         """A request was answered with an HTTP status (or a door's equivalent)."""
@@ -368,6 +382,7 @@ class Metrics:
             processor_seconds=use.processor_seconds,
             resident_bytes=use.resident_bytes or 0,
             last_defect=self._last_defect,
+            asked=self._refusals.counted(),
             levels=[
                 Sample(name, dict(zip(_LEVELS[name][1], labels, strict=True)), level)
                 for (name, *labels), level in self._levels.items()

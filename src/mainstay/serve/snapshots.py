@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from mainstay.serve.exposition import Family, Sample, gauge
+from mainstay.serve.refusals import AskedBy
 from mainstay.serve.rolling import (
     RollingState,
     last_day,
@@ -47,6 +48,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     processor_seconds: float = 0.0
     resident_bytes: int = 0
     last_defect: str = ""
+    asked: list[AskedBy] = []
+    """By caller, since the process began; for the keeper, and on no page."""
     levels: list[Sample] = []
     """What judgement says of how things are now."""
 

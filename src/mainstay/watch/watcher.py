@@ -15,9 +15,18 @@ from mainstay.contract.model import Contract
 from mainstay.contract.quotas import quota
 from mainstay.summaries.reference import Reference
 from mainstay.watch.callers.monitor import look_at_callers
+from mainstay.watch.callers.refusals import look_at_refusals
 from mainstay.watch.chosen import held_to
 from mainstay.watch.gather.gatherer import Gatherer
-from mainstay.watch.gather.model import ARRIVED, CALLERS, PROCESSES, STRETCH_MS, Part, is_slice
+from mainstay.watch.gather.model import (
+    ARRIVED,
+    CALLERS,
+    PROCESSES,
+    REFUSED,
+    STRETCH_MS,
+    Part,
+    is_slice,
+)
 from mainstay.watch.gather.port import SummaryStore
 from mainstay.watch.labels.labeller import Labeller
 from mainstay.watch.monitors.clock import set_back
@@ -43,9 +52,9 @@ PIECES_AT_ONCE: Final = 50
 USAGE_PART: Final = 0.375
 """The part of the false alarms that the monitor of usage may raise; it has the fewest hours to
 learn from."""
-OTHERS_PART: Final = (1.0 - USAGE_PART) / 7.0
-"""The part of each of the others: columns, expectations, labels, lists, callers, how it runs, and
-what looks from above there are."""
+OTHERS_PART: Final = (1.0 - USAGE_PART) / 8.0
+"""The part of each of the others: columns, expectations, labels, lists, callers, what of theirs is
+refused, how it runs, and what looks from above there are."""
 UNASKED: Final = frozenset({"shadow", "held_out"})
 """Arms whose decisions are not what the model answered people."""
 _LOOK_BACK_MS: Final = 7 * 24 * 3_600_000
@@ -154,6 +163,9 @@ class Watcher:
         changes += more
         callers = self._closed(model, saved, after, CALLERS)
         after, more = look_at_callers(after, callers, told[1:], limit)
+        changes += more
+        refused = self._closed(model, saved, after, REFUSED)
+        after, more = look_at_refusals(after, refused, saved.until_ms, limit)
         changes += more
         asked = [part for part in parts if part.key.arm not in UNASKED and not part.key.slice]
         closed = [part for part in asked if part.key.begin_ms < after.until_ms]

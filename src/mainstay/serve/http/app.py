@@ -160,10 +160,10 @@ class App:
 
     def _begin(self, method: str, path: str, query: bytes, heads: Heads) -> Request | Reply:
         began = self._clock.elapsed_ns()
-        kind = ""
+        kind, model, caller = "", "", None
         try:
             target = self._targets.get((method, path)) or self._resolve(method, path)
-            kind = target.kind
+            kind, model = target.kind, target.model
             keys = self._follower.keys
             if kind in OPEN_TO_ALL:
                 return Request(target, heads, query, None, None, began, method == "HEAD")
@@ -186,6 +186,8 @@ class App:
         except MainstayError as error:
             reply = refuse(error, kind)
             self._metrics.answered("", kind, reply[0], self._clock.elapsed_ns() - began)
+            self._metrics.asked(model, caller)
+            self._metrics.refused(model, caller, error)
             return reply
 
     def answer(self, request: Request, body: bytes, respond: Respond) -> None:
@@ -241,6 +243,7 @@ class App:
             trace.replied(status)
         respond(reply)
         target = request.target
+        self._metrics.asked(target.model, request.caller)
         self._metrics.answered(
             target.model, target.kind, reply[0], self._clock.elapsed_ns() - request.began_ns
         )
@@ -252,7 +255,8 @@ class App:
             error = Failed(
                 "this request met a defect of the server; the log has it, the rest goes on"
             )
-        elif isinstance(error, InvalidRequest):
+        self._metrics.refused(target.model, request.caller, error)
+        if isinstance(error, InvalidRequest):
             self._metrics.refused_value(target.model, error.field)
         elif isinstance(error, StorageFailed):
             self._metrics.spool_error()

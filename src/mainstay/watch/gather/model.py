@@ -59,6 +59,8 @@ TOLD: Final = "told|"
 """The same in the stretch of the decision that it was said of."""
 CALLERS: Final = "callers"
 """In the place of a slice: how callers asked."""
+REFUSED: Final = "refused"
+"""In the place of a slice: what each caller asked and what of it was refused."""
 
 
 class Key(msgspec.Struct, frozen=True, array_like=True, order=True):

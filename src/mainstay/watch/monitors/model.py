@@ -79,6 +79,16 @@ class Running(msgspec.Struct, frozen=True, array_like=True):
     """By the beginning of the key of what may be found."""
 
 
+class Asking(msgspec.Struct, frozen=True, array_like=True):
+    """How one caller is usually refused."""
+
+    refused: int = 0
+    asked: int = 0
+    """Of its first requests."""
+    state: State = State()
+    seen_ms: int = 0
+
+
 class Chosen(msgspec.Struct, frozen=True):
     """That a version is held to a period of what it answered, and not to what was packed."""
 
@@ -116,6 +126,8 @@ class Saved(msgspec.Struct, frozen=True):
     """Without shadows."""
     others: dict[str, Any] = {}
     """What monitors of rooms above remember, by their names, as plain values."""
+    asking: dict[str, Asking] = {}
+    """By caller: what of its requests is usually refused."""
     chosen: dict[str, Chosen] = {}
     """By fingerprint: versions that are held to another reference than the packed one."""
 
