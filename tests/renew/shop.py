@@ -13,7 +13,7 @@ from mainstay.journal.spool import DiskSpool
 from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.pipeline import layout_of
 from mainstay.wiring.workspace import open_workspace
-from tests.servers.mainstay import pack_model
+from tests.servers.mainstay import live_model
 
 
 class Shop:
@@ -21,12 +21,9 @@ class Shop:
     `made`: the folder is a copy of such a shop's."""
 
     def __init__(self, folder: Path, **packing: Any) -> None:
-        if packing.pop("made", False):
-            self.workspace = open_workspace(folder)
-        else:
-            pack_model(folder, **packing)
-            self.workspace = open_workspace(folder)
-            self.workspace.deploy("sums", None, "first")
+        if not packing.pop("made", False):
+            live_model(folder, **packing)
+        self.workspace = open_workspace(folder)
         self.folder = folder
         self.version = self.workspace.registry.find("sums", 1)
         self.clock = ManualClock(self.workspace.clock.now_ns() - 3_600_000_000_000)

@@ -10,7 +10,14 @@ from typing import Self
 
 import pytest
 
-from tests.servers.mainstay import RunningServer, mainstay, pack_model, serving, start_server
+from tests.servers.mainstay import (
+    RunningServer,
+    mainstay,
+    pack_model,
+    program,
+    serving,
+    start_server,
+)
 from tests.servers.until import until
 
 
@@ -64,7 +71,7 @@ def test_deploying_and_rolling_back_lose_nothing(server):
     """S5 S10: one command each, every worker confirms, no request fails."""
     with Caller(server) as caller:
         second = pack_model(server.workspace, bias=1.0)
-        done = mainstay("deploy", f"sums@{second.version.number}", workspace=server.workspace)
+        done = program("deploy", f"sums@{second.version.number}", workspace=server.workspace)
         assert done.returncode == 0, done.stderr
         assert "All 2 workers answer" in done.stdout
         caller.more()
@@ -129,7 +136,7 @@ def test_rolling_replacement_of_real_workers_loses_nothing(server):
 
 
 def test_a_second_server_on_one_workspace_is_refused(server):
-    done = mainstay("up", "--port", "0", workspace=server.workspace)
+    done = program("up", "--port", "0", workspace=server.workspace)
     assert done.returncode == 2
     assert "is being served already" in done.stderr
     assert server.url in done.stderr
@@ -138,7 +145,7 @@ def test_a_second_server_on_one_workspace_is_refused(server):
 def test_status_tells_what_runs(server):
     """M1: processes, versions and requests of a running server."""
     server.decide()
-    done = mainstay("status", workspace=server.workspace)
+    done = program("status", workspace=server.workspace)
     assert server.url in done.stdout
     assert done.stdout.count("\nworker ") == 2
     # What died before this is not among what is in use.

@@ -1,11 +1,14 @@
 """A real `mainstay up` on a workspace of its own, with a small ONNX model, for tests."""
 
+import atexit
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +19,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper
 
+from mainstay.cli import cli
 from mainstay.serve.supervise import SupervisorReport
 from mainstay.wiring.packing import PackedVersion, pack
 from mainstay.wiring.server import running
+from mainstay.wiring.workspace import open_workspace
 from tests.servers.until import until
 
 MODEL = "sums"
@@ -63,6 +69,11 @@ output: {type: probability, classes: [low, high]}
 """
 
 
+_kept = tempfile.TemporaryDirectory(prefix="mainstay-tests-")
+atexit.register(_kept.cleanup)
+_made: dict[str, Path] = {}
+
+
 def pack_model(
     workspace: Path,
     bias: float = 0.0,
@@ -83,11 +94,35 @@ def pack_model(
     )  # fmt: skip
 
 
+def live_model(workspace: Path, **packing: Any) -> None:
+    """A new workspace in which a version is live: made once in this process, then copied."""
+    packed_with = repr(sorted(packing.items()))
+    if packed_with not in _made:
+        made = Path(_kept.name) / str(len(_made)) / "shop"
+        made.parent.mkdir()
+        pack_model(made, **packing)
+        open_workspace(made).deploy(MODEL, None, "first")
+        _made[packed_with] = made
+    made = _made[packed_with]
+    shutil.copytree(made, workspace, dirs_exist_ok=True)
+    shutil.copy(made.parent / f"{MODEL}.yaml", workspace.parent)
+
+
 def mainstay(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command, as a person would run it."""
+    """A command, as a person would give it: the same command line, without a process of its own
+    (which costs a second of processor time, and is tried out by `program`)."""
     chosen = [] if workspace is None else ["--workspace", str(workspace)]
+    given = [*arguments, *chosen]
+    ran = CliRunner().invoke(cli, given, prog_name="mainstay")
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return subprocess.CompletedProcess(given, ran.exit_code, ran.stdout, ran.stderr)
+
+
+def program(*arguments: str, workspace: Path) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, as a terminal runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "mainstay", *arguments, *chosen],
+        [sys.executable, "-m", "mainstay", *arguments, "--workspace", str(workspace)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -178,9 +213,7 @@ def start_server(workspace: Path, *arguments: str) -> RunningServer:
 
 def serving(workspace: Path, *arguments: str) -> RunningServer:
     """A complete server that has answered at least once with a packed and deployed model."""
-    packed = pack_model(workspace)
-    deployed = mainstay("deploy", packed.version.model, workspace=workspace)
-    assert deployed.returncode == 0, deployed.stderr
+    live_model(workspace)
     server = start_server(workspace, *arguments)
     try:
         until(server.answers, what=f"the first answer: {server.said()}")

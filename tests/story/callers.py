@@ -114,9 +114,11 @@ class Callers:
     """A number of callers on an event loop in a thread of their own, until the block ends."""
 
     def __init__(
-        self, server: RunningServer, *, count: int = 12, think: float = 0.008, seed: int = 1
+        self, server: RunningServer, *, count: int = 12, think: float = 0.025, seed: int = 1
     ) -> None:
         self.heard = Heard()
+        self.waiting: set[str] = set()
+        """Requests without an answer yet."""
         self.unready: list[str] = []
         self.readies = 0
         self._url = server.url
@@ -149,6 +151,10 @@ class Callers:
             return len(self.heard.answers) >= goal
 
         until(enough, what=f"{count} more answers; {self.heard.failures[-3:]}")
+
+    def in_flight(self, count: int) -> None:
+        """Wait until so many requests wait for their answers at once."""
+        until(lambda: len(self.waiting) >= count, what=f"{count} requests at once")
 
     def _run(self) -> None:
         try:
@@ -193,6 +199,7 @@ class Callers:
         inputs = dict(zip(FIELDS, values, strict=True))
         body = json.dumps({"inputs": inputs, "request": request}).encode()
         ask = connection.ask("POST", f"/models/{MODEL}/decide", body)
+        self.waiting.add(request)
         try:
             status, told = await asyncio.wait_for(ask, PATIENCE_SECONDS)
         except _LOST:
@@ -201,6 +208,8 @@ class Callers:
         except TimeoutError:
             self.heard.hanging.append(request)
             return False
+        finally:
+            self.waiting.remove(request)
         if status != 200:
             self.heard.refused.append((status, told))
             return True

@@ -1,11 +1,30 @@
-"""The demonstration, whole and on real parts (S5 S10 N6 L2 L3 M22; the demo of the product)."""
+"""The demonstration, whole and on real parts (S5 S10 N6 L2 L3 M22; the demo of the product), with
+its Black Friday in simulated time (N1 N2 M16)."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mainstay.base.clock import ManualClock
+from mainstay.drill.model import Chronicle, Moment
+from mainstay.drill.shop import MODEL as SHOP
+from mainstay.renew.health.model import SILENT
+from mainstay.wiring.recalling import recalls_of
+from mainstay.wiring.reprocessing import Reprocessing
+from mainstay.wiring.workspace import open_workspace
+
+HELD_OF_THE_DAY = [
+    "noticed within an hour",
+    "the gate refused it, and it is worse",
+    "recalled to before",
+    "listed and answered anew",
+    "trained without it",
+    "no snapshot learned from silence",
+]
 
 
 @pytest.mark.slow
@@ -43,9 +62,7 @@ def test_the_demonstration_ends_well(tmp_path):
     assert sum(story["journal"].values()) >= story["requests"] + 1
     assert story["journal"]["2"] == story["answered_by"]["2"]
     assert story["unseen"] > 0
-    day = story["black_friday"]
-    assert [each["verdict"] for each in day["findings"]] == ["pass"] * 6, day["findings"]
-    assert len(day["timeline"]) >= 10
+    _what_was_learned_from_silence_is_recalled(story["black_friday"])
     again = subprocess.run(
         [sys.executable, "-m", "mainstay", "status", "--workspace", str(tmp_path / "demo")],
         capture_output=True, text=True, timeout=300, check=False,
@@ -82,6 +99,48 @@ def _commands_did_what_they_say(story: Any) -> None:
     assert {each["verdict"] for each in released.values()} == {"pass"}
     # It went live by outcomes that the callers told of what both versions answered.
     assert 0 < released["right answers"]["samples"] <= story["outcomes"]
+
+
+def _what_was_learned_from_silence_is_recalled(day: Any) -> None:
+    """M16 N1 N2 N5 L6: noticed within a simulated hour; never learned from by the product; what a
+    script learned from it is recalled, its answers are given anew, and the next version is better."""
+    assert [(each["check"], each["verdict"]) for each in day["findings"]] == [
+        (check, "pass") for check in HELD_OF_THE_DAY
+    ], day["findings"]
+    times = [moment["at_ns"] for moment in day["timeline"]]
+    assert len(times) >= 10
+    assert times == sorted(times)
+    # What the product itself wrote down says the same as the verdicts.
+    workspace = open_workspace(Path(day["workspace"]))
+    assert [route.number for route in workspace.chain.history(SHOP)] == [1, 2, 1, 3]
+    (recall,) = recalls_of(workspace).of(SHOP)
+    assert recall.status == "in force"
+    assert [each.number for each in recall.plan.suspects] == [2]
+    assert workspace.registry.find(SHOP, 3).card.without
+    found = workspace.journal.query(
+        "SELECT json_extract_string(body, '$.state') AS state FROM events WHERE kind = 'finding'"
+        f" AND json_extract_string(body, '$.check') = '{SILENT}' ORDER BY known_ns"
+    )
+    assert found.column("state").to_pylist() == ["opened", "resolved"]
+    (moved,) = workspace.journal.query(
+        "SELECT count(*) FILTER (version = 2 AND arm <> 'shadow') AS bad,"
+        " count(*) FILTER (version = 1 AND door = 'reprocess') AS anew FROM decisions"
+    ).to_pylist()
+    assert moved["bad"] == moved["anew"] > 0
+    assert Reprocessing(workspace, SHOP, [2]).work.left == 0
+
+
+def test_a_moment_of_a_drill_is_told_when_it_comes(tmp_path):
+    """N1: not at the end; and the timeline holds the same."""
+    told: list[Moment] = []
+    clock = ManualClock()
+    chronicle = Chronicle(clock, told.append)
+    for at in range(1, 4):
+        chronicle.happened(f"the {at}th", figure=at)
+        assert len(told) == at
+        clock.advance(60)
+    assert chronicle.drilled("a day", tmp_path).timeline == tuple(told)
+    assert [moment.figures for moment in told] == [{"figure": at} for at in range(1, 4)]
 
 
 def test_a_folder_of_somebody_else_is_not_overwritten(tmp_path):

@@ -117,13 +117,13 @@ def test_people_label_what_was_decided(tmp_path: Path) -> None:
     workspace = tmp_path / "shop"
     pack_model(workspace, written=CONTRACT + ASK, assets="{metric: accuracy, acceptable: [0, 1]}")
     assert mainstay("deploy", MODEL, workspace=workspace).returncode == 0
-    server = start_server(workspace)
+    server = start_server(workspace, "--workers", "1")
     try:
         until(server.answers, what=server.said())
         world = decided_by(server)
         # What a worker wrote is sealed when it ends.
         assert server.stop() == 0
-        server = start_server(workspace)
+        server = start_server(workspace, "--workers", "1")
         until(server.answers, what=server.said())
         until(lambda: report(workspace)["tasks"].get("open", 0) >= 20, what="what is set aside")
         eve = Labeler(server, "eve", lambda task: opposite(world.right(task)))

@@ -29,7 +29,7 @@ def test_two_hundred_swaps_under_load_fail_nobody(
         pack_model(server.workspace, BIASES[2])
         workspace = open_workspace(server.workspace)
         followed: list[float] = []
-        with Callers(server, seed=3, think=0.012) as callers:
+        with Callers(server, seed=3, think=0.05) as callers:
             for turn in range(SWAPS):
                 # The gate is gone through now and then; between, the way back is taken both ways,
                 # so that the swaps come as fast as the workers follow.

@@ -19,7 +19,7 @@ from mainstay.wiring.orders import OrderWriter
 from mainstay.wiring.quarantining import quarantines_of
 from mainstay.wiring.rollouts import Wanted, start_rollout
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import MODEL, pack_model
+from tests.servers.mainstay import MODEL, live_model, pack_model
 from tests.wiring.test_watching import Shop
 
 RULE = '[[alerts.rules]]\nverdicts = ["fail"]\ndo = ["roll back", "quarantine"]\n'
@@ -38,8 +38,7 @@ def action(workspace: Workspace, do, **more) -> Action:
 def two(tmp_path: Path) -> Workspace:
     """A workspace in which the second version answers."""
     folder = tmp_path / "shop"
-    pack_model(folder)
-    open_workspace(folder).deploy("sums", 1, "first")
+    live_model(folder)
     pack_model(folder, bias=1.0)
     workspace = open_workspace(folder)
     workspace.deploy("sums", 2, "second")

@@ -23,16 +23,15 @@ from mainstay.serve.outcomes import Outcomes
 from mainstay.serve.pipeline import layout_of
 from mainstay.wiring.refreshing import refresh
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import pack_model
+from tests.servers.mainstay import live_model
 
 
 class Shop:
     """A workspace whose model decided on rows, of which somebody hears."""
 
     def __init__(self, folder: Path, **packing: Any) -> None:
-        pack_model(folder, **packing)
+        live_model(folder, **packing)
         self.workspace: Workspace = open_workspace(folder)
-        self.workspace.deploy("sums", None, "first")
         self.version = self.workspace.registry.find("sums", 1)
         self.clock = ManualClock()
         self.clock.advance(self.workspace.clock.now_ns() / 1e9 - self.clock.now_ns() / 1e9)
