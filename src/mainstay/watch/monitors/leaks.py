@@ -8,6 +8,9 @@ days differ, ranks may be `_TOLERANCE` higher than they should before anything i
 
 Certain is not enough: what is told has grown by at least `LEAST`, and steadily, where what only
 warms up, steps up, or swings does not. A process or version that begins anew is another series.
+
+Limits: what wanders by itself by a tenth, and so slowly that half of that is left a day later, goes
+up steadily for days at times, and is told when it does.
 """
 
 import math
@@ -30,6 +33,9 @@ _STEADY: Final = 0.25
 """Each quarter must grow with at least this part of the pace of the whole, but for one of them."""
 _NOT_FADING: Final = 0.6
 """The same for the newest quarter: what warms up slows down."""
+_HALF_NOT_FADING: Final = 0.7
+"""The newer half must grow with at least this part of the pace of the older one: a half is less
+noisy than a quarter, and tells slow warming up from growth sooner."""
 _PLAIN: Final = 5.0
 """So many times as much as values lie beside the line."""
 _BEFORE_LEAST: Final = 6
@@ -86,5 +92,9 @@ def _steady(values: Sequence[float]) -> Growth | None:
     parts = [values[len(values) - (place + 1) * size :][:size] for place in range(_QUARTERS)]
     paces = [line_through(part).slope / whole.slope for part in parts]
     if paces[0] < _NOT_FADING or sum(pace >= _STEADY for pace in paces) < _QUARTERS - 1:
+        return None
+    half = len(values) // 2
+    newer, older = (line_through(part).slope for part in (values[-half:], values[:-half]))
+    if newer < _HALF_NOT_FADING * older:
         return None
     return Growth(whole.start, whole.end, len(values))

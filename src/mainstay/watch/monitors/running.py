@@ -13,7 +13,6 @@ what is usual.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import Final
 
 import msgspec
@@ -36,7 +35,7 @@ from mainstay.watch.monitors.leaks import Growth, growth, lived_on, loudness
 from mainstay.watch.monitors.model import MARK_LENGTH, Change, Life, Running, Saved
 from mainstay.watch.monitors.tick import Tick
 from mainstay.watch.monitors.words import since
-from mainstay.watch.series.step import Step, begun, stepped_up
+from mainstay.watch.series.step import Floats, Step, begun, stepped_up
 
 KEY: Final = "||running|"
 """How the keys of steps begin; those of what creeps end with `CREEPS`."""
@@ -45,6 +44,7 @@ STEP_LEAST: Final = math.log(1.2)
 ROWS_LEAST: Final = 30
 """A median of fewer rows says little of a stretch."""
 _KEPT: Final = 28 * 24
+_A_DAY: Final = 24
 _DAYS_COMPARED: Final = 14
 _DAYS_LEAST: Final = 3
 _USUAL_AFTER_MS: Final = 7 * DAY_MS
@@ -204,19 +204,28 @@ def _step(
 def usual_at(hours: Sequence[float | None], place: int) -> float | None:
     """What is usual at a place in a series, at that hour of the day; nothing where too few days
     before it are known. `hours` may end before the place."""
-    back = range(place - 24, max(-1, place - 24 * _DAYS_COMPARED - 1), -24)
-    same = [each for at in back if at < len(hours) and (each := hours[at]) is not None]
-    return median(same) if len(same) >= _DAYS_LEAST else None
+    known = float(_usual([*hours, *[None] * (place + 1 - len(hours))])[place])
+    return None if math.isnan(known) else known
+
+
+def _usual(hours: Sequence[float | None]) -> Floats:
+    """At every place; not a number where too few days are known."""
+    values = np.array(hours, dtype=np.float64)
+    before = np.full((_DAYS_COMPARED, len(values)), np.nan)
+    for day in range(1, min(_DAYS_COMPARED, (len(values) - 1) // _A_DAY) + 1):
+        before[day - 1, day * _A_DAY :] = values[: -day * _A_DAY]
+    before.sort(axis=0)
+    # What is missing is sorted behind all others.
+    there = np.isfinite(before).sum(axis=0)
+    places = np.arange(len(values))
+    middle = (before[(there - 1) // 2, places] + before[there // 2, places]) / 2.0
+    return np.where(there >= _DAYS_LEAST, middle, np.nan)
 
 
 def left_over(hours: Sequence[float | None]) -> list[float]:
     """What is left of each hour beside what is usual, where that is known."""
-    usual = [usual_at(hours, place) for place in range(len(hours))]
-    return [
-        value - known
-        for value, known in zip(hours, usual, strict=True)
-        if value is not None and known is not None
-    ]
+    left = np.array(hours, dtype=np.float64) - _usual(hours)
+    return left[np.isfinite(left)].tolist()
 
 
 def _stepped(figure: str, step: Step, value: float, since_ms: int) -> Finding:

@@ -5,6 +5,14 @@ stretches of that width before them: their median, and how far they lie around i
 neighbours resemble each other need not be known: stretches of the past are as alike. The chance of
 being so far away is that of Student's distribution, with as many degrees of freedom as there were
 stretches that do not overlap; over all widths, it is multiplied by their number.
+
+That knows how high values go, not for how long: bursts of a few hours, and hours that are wild only
+now and then, are far from all others too. So a step must have lasted as well: given how often
+values were half as high before, and for how long, as long as now must be as improbable. What was
+never so high is told after seven values at the rate that monitors ask for; where bursts of the same
+height are usual, once it has lasted longer than chance would make one of them.
+
+Limits: what comes so rarely that the past holds few of it, and lasts for half a day, is a step.
 """
 
 from collections.abc import Sequence
@@ -29,6 +37,11 @@ _EFFICIENCY: Final = 0.37
 """Of the median distance beside the standard deviation, as an estimate of spread."""
 _SPREAD_LEAST: Final = 0.005
 """Figures that hardly differ are not known better than that."""
+_LASTING: Final = 3
+"""Over how many values it is said whether it is high at a moment: a single one is no matter."""
+_FIRST_LASTS: Final = 1.5
+"""What is known of how long something lasts that was never there: as if it had been there once, for
+so many values."""
 LOOK_BACK: Final = 48
 """What is so new is held against what is older alone: a step must not be what is usual."""
 
@@ -50,7 +63,7 @@ NO_STEP: Final = Step(1.0, 0.0, 0)
 def stepped_up(values: Sequence[float]) -> Step:
     """What the newest values of a series say; the oldest come first."""
     array = np.asarray(values, dtype=np.float64)
-    found = NO_STEP
+    found, usual = NO_STEP, 0.0
     recent = min(LOOK_BACK, len(array) // 3)
     for width in WIDTHS:
         before = array[: -max(recent, width)]
@@ -70,8 +83,24 @@ def stepped_up(values: Sequence[float]) -> Step:
             continue
         chance = student_both_tails(size / spread, freedom) / 2.0
         if chance * len(WIDTHS) < found.chance:
-            found = Step(chance * len(WIDTHS), size, width)
-    return found
+            found, usual = Step(chance * len(WIDTHS), size, width), middle
+    if not found.width:
+        return found
+    return found._replace(chance=max(found.chance, lasting(array, usual + found.size / 2.0)))
+
+
+def lasting(values: Floats, bound: float) -> float:
+    """How probably values begin to lie above a bound at a moment, and do so for as long as they
+    have now: for how long is geometric, with the mean of all that were there before."""
+    high = moving_medians(values, _LASTING) > bound
+    edges = np.flatnonzero(np.diff(high, prepend=False, append=False))
+    lengths = edges[1::2] - edges[::2]
+    if not high[-1]:
+        return 1.0
+    now, before = int(lengths[-1]), lengths[:-1]
+    often = len(before) + 1
+    stays = 1.0 - often / (float(before.sum()) + _FIRST_LASTS)
+    return min(1.0, often / len(values) * stays ** (now - 1))
 
 
 def moving_medians(values: Floats, width: int) -> Floats:
