@@ -18,7 +18,7 @@ from mainstay.contract.model import (
     Probability,
     Ranking,
 )
-from mainstay.contract.reactions import REACTIONS, rate_of
+from mainstay.contract.reactions import CLICK_RATE, REACTIONS, rate_of
 from mainstay.contract.release_rules import Known
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import share
@@ -77,7 +77,7 @@ def _of_labels(output: Output) -> tuple[str, ...]:
         case NumberOutput():
             return ("rmse", "mae")
         case Ranking():
-            return (*(f"hit rate at {top}" for top in (1, 3, 10)), "click-through rate")
+            return (*(f"hit rate at {top}" for top in (1, 3, 10)), CLICK_RATE)
         case _:
             return ()
 

@@ -7,6 +7,8 @@ Reaction = Literal[
     "bookmarked", "shared", "completed",
 ]  # fmt: skip
 REACTIONS: Final[tuple[str, ...]] = get_args(Reaction)
+CLICK_RATE: Final = "click-through rate"
+"""The metric that says from how many of the lists something was taken."""
 
 
 def rate_of(reaction: str) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mainstay.bundle.metrics import wilson
 from mainstay.contract.model import Contract, Label, Probability, Ranking
-from mainstay.contract.reactions import REACTIONS, rate_of
+from mainstay.contract.reactions import CLICK_RATE, REACTIONS, rate_of
 from mainstay.journal.model import STATUSES
 from mainstay.summaries.labels import ARROW, rulers_of
 from mainstay.summaries.rankings import CLICKED
@@ -219,4 +219,4 @@ def _clicks(clicked: Summary | None, status: Summary | None) -> Iterator[Metric]
     told = told_of(status)
     clicks = 0 if clicked is None else clicked.rows
     if told:
-        yield _share("click-through rate", min(clicks, told), told)
+        yield _share(CLICK_RATE, min(clicks, told), told)

@@ -1,11 +1,11 @@
 """The monitor of natural feedback: do people do as much with the answers as they did?
 
 Of every kind of reaction (clicked, bought, shared …) it watches to which share of the answers
-people react so, and of the time they look whether it has become longer or shorter; as a whole and
-by each declared slice. A decision is looked at twelve hours after it was made, once, with what was
-said of it until then. What is usual is what was so for the first thousand answers of the version
-(or all of its last week, if those are more), so that nothing has to be set. Promises the same as
-the monitor of columns; both drops and rises are told.
+people react so, of lists from how many something is taken, and of the time they look whether it has
+become longer or shorter; as a whole and by each declared slice. A decision is looked at twelve
+hours after it was made, once, with what was said of it until then. What is usual is what was so for
+the first thousand answers of the version (or all of its last week, if those are more), so that
+nothing has to be set. Promises the same as the monitor of columns; both drops and rises are told.
 
 Limits: decisions count as independent of each other; what is said later than twelve hours after
 counts for the metrics, and not here.
@@ -19,8 +19,9 @@ import msgspec
 import numpy as np
 
 from mainstay.contract.finding import Finding
-from mainstay.contract.reactions import REACTIONS, rate_of
+from mainstay.contract.reactions import CLICK_RATE, REACTIONS, rate_of
 from mainstay.summaries.labels import in_slice
+from mainstay.summaries.rankings import CLICK, CLICKED
 from mainstay.summaries.reference import Known, Reference
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import Summary
@@ -53,7 +54,7 @@ _SURE: Final = 3.0
 _NAME_LENGTH: Final = 55
 """What is left of the 64 characters of a name."""
 _RULERS: Final[Mapping[str, Ruler]] = {
-    "status": RUNTIME_RULERS["status"], REACTED: KINDS, DWELL: TIMES,
+    "status": RUNTIME_RULERS["status"], REACTED: KINDS, DWELL: TIMES, CLICKED: CLICK,
 }  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def kept_under(fingerprint: str) -> str:
 
 def says_something(parts: Iterable[Part]) -> bool:
     """Whether anybody said what was done with these answers."""
-    return any({REACTED, DWELL} & part.columns.keys() for part in parts)
+    return any({REACTED, DWELL, CLICKED} & part.columns.keys() for part in parts)
 
 
 def usual_feedback(parts: Iterable[Part]) -> Reference | None:
@@ -140,7 +141,7 @@ def _stretches(
 
 def _questions(usual: Reference, slice_: str) -> dict[str, Question]:
     columns = {name: usual.columns.get(in_slice(name, slice_)) for name in _RULERS}
-    status, kinds, dwell = (columns[name] for name in _RULERS)
+    status, kinds, dwell, clicked = (columns[name] for name in _RULERS)
     rows = told_of(None if status is None else status.summary)
     found: dict[str, Question] = {}
     counted = None if kinds is None else kinds.summary.categories
@@ -148,6 +149,8 @@ def _questions(usual: Reference, slice_: str) -> dict[str, Question]:
         count = counted.named[place] if counted is not None else 0
         if count:
             found[name] = _rate(min(count / rows, 1.0), rows)
+    if clicked is not None and clicked.summary.rows:
+        found[CLICKED] = _rate(min(clicked.summary.rows / rows, 1.0), rows)
     if dwell is not None:
         found[DWELL] = next(a.question for a in questions_of(dwell) if a.what == "place")
     return found
@@ -164,9 +167,13 @@ def _counts(what: str, columns: Mapping[str, Summary], cells: int) -> Floats:
         numbers = None if dwell is None else dwell.numbers
         return np.zeros(cells) if numbers is None else np.array(numbers.cells, dtype=np.float64)
     rows = told_of(columns.get("status"))
-    kinds = columns.get(REACTED)
-    counted = None if kinds is None else kinds.categories
-    count = counted.named[REACTIONS.index(what)] if counted is not None else 0
+    if what == CLICKED:
+        clicked = columns.get(CLICKED)
+        count = 0 if clicked is None else clicked.rows
+    else:
+        kinds = columns.get(REACTED)
+        counted = None if kinds is None else kinds.categories
+        count = counted.named[REACTIONS.index(what)] if counted is not None else 0
     # Of an answer that was withheld people may say something too.
     return np.array([min(count, rows), max(rows - count, 0)], dtype=np.float64)
 
@@ -203,7 +210,7 @@ def _finding(named: tuple[str, str, int], question: Question, found: Evidence) -
             f" those of its first answers, where {question.mean:.0%} is usual"
         )
     else:
-        name = rate_of(what)
+        name = CLICK_RATE if what == CLICKED else rate_of(what)
         way = "risen suspiciously" if found.shift > 0 else "fallen"
         said = (
             f"the {name} has {way}: {found.mean:.2%} of the answers, where"
