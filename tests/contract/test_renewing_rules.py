@@ -38,6 +38,13 @@ def test_what_is_right_is_taken():
         ("train: fraud:train\n  memory_gb: 0.5", 7, "must be 1 to 4096 gigabytes"),
         ("train: fraud:train\n  disk_gb: 0", 7, "must be 0.001 to 4096 gigabytes"),
         ("train: fraud:train\n  trian: x", 7, "did you mean 'train'?"),
+        ("train: fraud:train\n  features: loged", 7, "did you mean 'logged'?"),
+        ("features: logged", 6, "has no effect without `renew.train`"),
+        (
+            "train: fraud:train\n  features: logged\nlabels: {learn_from: held_out}",
+            7,
+            "leaves nothing to learn from",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(written: str, line: int, words: str):

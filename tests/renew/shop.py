@@ -34,7 +34,7 @@ class Shop:
         """Write from now on as a new process would."""
         self.ids = DecisionIds(new_incarnation(), self.clock)
         self.spool = DiskSpool(self.workspace.places.spool, self.ids.incarnation)
-        self.spool.describe(layout_of(self.loaded, 1))
+        self.spool.describe(layout_of(self.loaded, self.version.number))
         self.outcomes = Outcomes(self.spool, self.ids, self.clock)
 
     @staticmethod
@@ -45,11 +45,14 @@ class Shop:
         """Decide on rows; a millisecond passes."""
         time_ms, first = self.ids.take(len(rows))
         inputs = {name: rows[:, place] for place, name in enumerate("abc")}
+        outputs = changes.pop("outputs", None) or encode(
+            {"output": self.loaded.predict(self.loaded.extract(inputs))}
+        )
         settings: dict[str, Any] = {
             "fingerprint": self.version.fingerprint, "route": 1, "door": "decide",
             "time_ms": time_ms, "incarnation": self.ids.incarnation, "first_sequence": first,
             "rows": len(rows), "callers": ("shop",), "inputs": encode(inputs),
-            "outputs": encode({"output": self.loaded.predict(self.loaded.extract(inputs))}),
+            "outputs": outputs,
             "statuses": bytes(len(rows)),
         }  # fmt: skip
         self.spool.append([DecisionBatch(**(settings | changes))])

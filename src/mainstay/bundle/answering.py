@@ -7,9 +7,10 @@ answered. A row that the version cannot answer is left out, alone.
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,6 +32,8 @@ ANSWERS_MAX_BYTES: Final = 256 * 1024 * 1024
 _BESIDE_SECONDS: Final = 60.0
 """What loading and measuring may take beside the answers."""
 _MEASURED_NS: Final = 60_000_000
+
+T = TypeVar("T")
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +116,7 @@ def _answer_rows(loaded: LoadedVersion, asked: Columns, seconds: float) -> tuple
     size = 0
     for begin in range(0, rows_of(asked), limits.JOINED_ROWS_MAX):
         rows = np.arange(begin, min(begin + limits.JOINED_ROWS_MAX, rows_of(asked)))
-        for which, output in _answered(loaded, asked, rows):
+        for which, output in by_pieces(_answer_of(loaded), asked, rows):
             places.append(which)
             pieces.append(output)
             size += output.nbytes
@@ -124,15 +127,19 @@ def _answer_rows(loaded: LoadedVersion, asked: Columns, seconds: float) -> tuple
     return np.concatenate(places), np.concatenate(pieces)
 
 
-def _answered(loaded: LoadedVersion, asked: Columns, rows: Column) -> list[tuple[Column, Column]]:
-    """The rows in one piece where that goes well, else those that can be answered one by one."""
+def _answer_of(loaded: LoadedVersion) -> Callable[[Columns], Column]:
+    return lambda batch: loaded.predict(loaded.extract(batch))
+
+
+def by_pieces(work: Callable[[Columns], T], asked: Columns, rows: Column) -> list[tuple[Column, T]]:
+    """What comes of rows in one piece where that goes well, else of those that do one by one."""
     batch = take(asked, slice(int(rows[0]), int(rows[-1]) + 1))
     try:
-        return [(rows, loaded.predict(loaded.extract(batch)))]
+        return [(rows, work(batch))]
     except Failed:
         if len(rows) == 1:
             return []
-        return [pair for row in rows for pair in _answered(loaded, asked, np.array([row]))]
+        return [pair for row in rows for pair in by_pieces(work, asked, np.array([row]))]
 
 
 def _row_bytes(pieces: list[Column]) -> int:

@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import weakref
 from collections.abc import Callable
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from mainstay.base.errors import InvalidBundle
@@ -21,19 +21,24 @@ from mainstay.base.errors import InvalidBundle
 class _CheckedSource(importlib.abc.InspectLoader):
     """Gives the import machinery source that is already in memory, and nothing else."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, origin: str) -> None:
         self._source = source
+        self._origin = origin
 
     def get_source(self, fullname: str) -> str:  # because import machinery names it
         return self._source
+
+    def get_code(self, fullname: str) -> CodeType:  # because import machinery names it
+        return self.source_to_code(self._source, self._origin)
 
 
 def run_carried(source: bytes, fingerprint: str, file: str) -> ModuleType:
     """Make a module of the source code of a version."""
     name = f"mainstay_version_{fingerprint[:24]}"
     try:
-        loader = _CheckedSource(source.decode("utf-8"))
-        spec = importlib.util.spec_from_loader(name, loader, origin=f"{fingerprint[:12]}/{file}")
+        origin = f"{fingerprint[:12]}/{file}"
+        loader = _CheckedSource(source.decode("utf-8"), origin)
+        spec = importlib.util.spec_from_loader(name, loader, origin=origin)
         if spec is None:  # pragma: no cover - a loader that is given always makes a spec
             raise ImportError(name)
         module = importlib.util.module_from_spec(spec)

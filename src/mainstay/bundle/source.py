@@ -238,7 +238,8 @@ def definition_of(value: Any, user: str) -> tuple[str, Any, dict[str, Any]]:
     name = value.__name__
     if name == "<lambda>":
         raise _refused("lambda", user, "has no name", "a function written with def")
-    lines = linecache.getlines(code.co_filename) if code is not None else []
+    # The names around it know the source of what was itself carried.
+    lines = [] if code is None else linecache.getlines(code.co_filename, _namespace_of(value))
     if code is None or not lines:
         raise _refused(
             name,
@@ -274,7 +275,7 @@ def _code_of(value: Any) -> types.CodeType | None:
         if (
             isinstance(function, types.FunctionType)
             and function.__qualname__.startswith(value.__qualname__ + ".")
-            and linecache.getlines(function.__code__.co_filename)
+            and linecache.getlines(function.__code__.co_filename, function.__globals__)
         ):
             return function.__code__
     return None

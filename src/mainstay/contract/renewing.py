@@ -47,6 +47,11 @@ class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     through: str = ""
     """A command that a training is run through, such as `srun --mem=16G`: the command that trains
     is put behind it. It must see the files of this machine in the same places."""
+    features: str = "made"
+    """Where the features come from that it learns from: `made` anew by the training code, or
+    `logged`, as they were when the decisions were made. Then it learns only from decisions whose
+    features were made by the extractor of the version that answers, and the next version has that
+    extractor too."""
     when: RenewWhen | None = None
     """When it should be trained. The keeper looks, and says so as the finding `retraining`; a rule
     of `[alerts]` with `do = ["retrain"]` trains."""

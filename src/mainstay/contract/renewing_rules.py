@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.contract.hearing import Labels
 from mainstay.contract.renewing import Renew, RenewWhen
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import SHARE_EXPECTED, share
@@ -22,13 +23,15 @@ _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
 STARTS: Final = ("scratch", "before")
+LOGGED: Final = "logged"
+FEATURES: Final = ("made", LOGGED)
 _COMMAND_MAX: Final = 1000
 DRIFTS: Final = ("inputs", "answers", "labels")
 """What may have changed so that a model should be trained anew."""
 _SIZES: Final = {"memory_gb": (1.0, 4096.0), "disk_gb": (0.001, 4096.0)}
 
 
-def renew_faults(renew: Renew) -> Iterator[Fault]:
+def renew_faults(renew: Renew, labels: Labels | None) -> Iterator[Fault]:
     """What makes no sense in how a model is trained anew."""
     if not renew.train:
         for name in sorted(msgspec.structs.asdict(renew)):
@@ -52,9 +55,7 @@ def renew_faults(renew: Renew) -> Iterator[Fault]:
     else:
         if not 0.01 <= newest <= 0.5:
             yield Fault(("renew", "newest"), f"must be 1 % to 50 %, got {renew.newest}")
-    if renew.start not in STARTS:
-        guess = did_you_mean(renew.start, STARTS)
-        yield Fault(("renew", "start"), f"{renew.start[:40]!r} is none{guess}; {one_of(STARTS)}")
+    yield from _choice_faults(renew, labels)
     yield from _command_faults(renew.through)
     if renew.when is not None:
         yield from _when_faults(renew.when)
@@ -62,6 +63,17 @@ def renew_faults(renew: Renew) -> Iterator[Fault]:
         size: float = getattr(renew, name)
         if not least <= size <= most:
             yield Fault(("renew", name), f"must be {least:g} to {most:g} gigabytes, got {size:g}")
+
+
+def _choice_faults(renew: Renew, labels: Labels | None) -> Iterator[Fault]:
+    for name, known in (("start", STARTS), ("features", FEATURES)):
+        value: str = getattr(renew, name)
+        if value not in known:
+            guess = did_you_mean(value, known)
+            yield Fault(("renew", name), f"{value[:40]!r} is none{guess}; {one_of(known)}")
+    if renew.features == LOGGED and labels is not None and labels.learn_from != "all":
+        words = "`logged` leaves nothing to learn from: where the model had no say (labels."
+        yield Fault(("renew", "features"), f"{words}learn_from: held_out), it made no features")
 
 
 def _command_faults(command: str) -> Iterator[Fault]:

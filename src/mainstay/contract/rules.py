@@ -202,7 +202,7 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)
     if draft.renew is not None:
-        yield from renew_faults(draft.renew)
+        yield from renew_faults(draft.renew, draft.labels)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mainstay.bundle.noise import apart
 from mainstay.bundle.port import Loaded
 from mainstay.contract.columns import MATRIX, Column, Columns, decode
 from mainstay.contract.values import Checker
@@ -229,24 +230,11 @@ def _compare(where: str, recorded: Columns, replayed: Columns, names: tuple[str,
 
 def _compare_columns(before: Column, after: Column) -> tuple[npt.NDArray[np.intp], float]:
     """The places at which two columns of one shape differ, and by how much at most."""
-    if before.dtype.kind != "f" or after.dtype.kind != "f":
-        places = np.argwhere(before != after)
-        return places, float("inf") if len(places) else 0.0
-    same = _bits(before) == _bits(after)
-    places = np.argwhere(~same)
+    found = apart(before, after)
+    places = np.argwhere(found.differs)
     if not len(places):
         return places, 0.0
-    both_missing = np.isnan(before) & np.isnan(after)
-    with np.errstate(invalid="ignore", over="ignore"):
-        by = np.abs(before.astype(np.float64) - after.astype(np.float64))
-    by = np.where(same | both_missing, 0.0, by)
-    return places, float(np.max(np.where(np.isnan(by), np.inf, by)))
-
-
-def _bits(column: Column) -> Column:
-    """The column's own bits, so that 0 and -0 differ and a NaN equals itself."""
-    plain = np.ascontiguousarray(column)
-    return plain.view(f"u{plain.dtype.itemsize}")
+    return places, float(np.max(found.by)) if before.dtype.kind == "f" else float("inf")
 
 
 def _form(column: Column | None) -> str:

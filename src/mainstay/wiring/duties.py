@@ -34,6 +34,7 @@ TIDY_EVERY_SECONDS = 600.0
 HELD_EVERY_SECONDS = 10.0
 SAFEGUARDS_EVERY_SECONDS = 600.0
 RENEW_EVERY_SECONDS = 600.0
+SKEW_EVERY_SECONDS = 30.0
 WATCH_EVERY_SECONDS = 10.0
 MEASURE_EVERY_SECONDS = 10.0
 ALERTS_EVERY_SECONDS = 5.0
@@ -94,6 +95,7 @@ def duties_of(writer: OrderWriter, late: Open, say: Say) -> list[Duty]:
         Duty("tell people", ALERTS_EVERY_SECONDS, _alerting(late), gently=True),
         Duty("act on findings", ALERTS_EVERY_SECONDS, _acting(writer, late), gently=True),
         Duty("train safeguards", SAFEGUARDS_EVERY_SECONDS, _guards(writer, late, say), gently=True),
+        Duty("make features again", SKEW_EVERY_SECONDS, _skew(late), gently=True),
         Duty("see what is to be trained", RENEW_EVERY_SECONDS, _renewing(late), gently=True),
         Duty("tidy the cache", TIDY_EVERY_SECONDS, writer.tidy, gently=True),
         Duty("reject what waited too long", HELD_EVERY_SECONDS, _held(writer, late), gently=True),
@@ -280,6 +282,20 @@ def _renewing(late: Open) -> Callable[[], None]:
             from mainstay.wiring.renewing import Renewing
 
             looks.append(Renewing(late()).look)
+        looks[0]()
+
+    return look
+
+
+def _skew(late: Open) -> Callable[[], None]:
+    """See whether features come out again as they were served."""
+    looks: list[Callable[[], None]] = []
+
+    def look() -> None:
+        if not looks:
+            from mainstay.wiring.skewing import SkewKeeper
+
+            looks.append(SkewKeeper(late()).look)
         looks[0]()
 
     return look

@@ -158,6 +158,7 @@ class _History:
             labels=rows.labels[learn],
             times_us=rows.times_us[learn],
             weights=rows.weights[learn],
+            features=take(rows.features, learn),
             skipped=rows.skipped,
         )
         task = task_of(self.workspace, (contract, snapshot, part), into, self.who)

@@ -8,6 +8,7 @@ from mainstay.base.errors import NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
 from mainstay.contract.model import Contract, columns_of
+from mainstay.contract.renewing_rules import LOGGED
 from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
@@ -20,6 +21,7 @@ from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.snapshots.port import SnapshotStore
 from mainstay.renew.snapshots.sql import SqlSnapshotStore
 from mainstay.renew.snapshots.take import Shelf
+from mainstay.wiring.features import features_of
 from mainstay.wiring.quarantining import quarantines_of
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
@@ -85,6 +87,9 @@ def define(
         trust=trust,
         unshaped=labels.learn_from == "held_out",
         by_propensity=labels.weigh == "propensity",
+        features=features_of(workspace, model, since_ns)
+        if contract.renew.features == LOGGED
+        else None,
     )
 
 

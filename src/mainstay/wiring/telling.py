@@ -47,6 +47,10 @@ class Telling:
         self._known(model)[key] = now
         return True
 
+    def going_on(self, model: str) -> list[str]:
+        """The keys of what was told and has not ended."""
+        return sorted(key for key, open_ in self._known(model).items() if open_)
+
     def _known(self, model: str) -> dict[str, bool]:
         """What was told and goes on, as the journal has it."""
         if model not in self._open:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,16 +28,16 @@ from mainstay.bundle.child import TrialLimits, ask_child
 from mainstay.bundle.model import Card, Version
 from mainstay.contract.columns import Column, Columns, encode, take
 from mainstay.contract.finding import Finding
-from mainstay.contract.model import Contract, NumberOutput, Timestamp, columns_of, kinds_from_models
+from mainstay.contract.model import Contract, NumberOutput, kinds_from_models
+from mainstay.contract.renewing_rules import LOGGED
 from mainstay.contract.shares import share
 from mainstay.contract.times import duration_ns
-from mainstay.journal.arrow import ArrowTable, pa
+from mainstay.journal.arrow import ArrowTable
 from mainstay.journal.model import Event
 from mainstay.journal.rows import rfc3339
-from mainstay.release.gate.habits import column_of
 from mainstay.release.gate.rows import fit
 from mainstay.release.gate.run import Wish
-from mainstay.renew.labels.model import answers_of, left_out_of, logged_columns
+from mainstay.renew.labels.model import answers_of, left_out_of
 from mainstay.renew.snapshots.changed import Changed
 from mainstay.renew.snapshots.model import Snapshot
 from mainstay.renew.training.model import (
@@ -53,6 +53,7 @@ from mainstay.renew.training.model import (
     parts_of,
     repeated_rows,
 )
+from mainstay.wiring.features import logged_features, logged_inputs, served_of
 from mainstay.wiring.quarantining import new_id
 from mainstay.wiring.rollouts import Wanted, start_rollout, strategy_of
 from mainstay.wiring.snapshotting import (
@@ -118,6 +119,8 @@ class LearnedRows:
     weights: Column
     """How much each counts."""
     skipped: dict[str, int]
+    features: Columns = field(default_factory=dict[str, Column])
+    """As they were made when they were decided; nothing unless `renew.features` is `logged`."""
 
 
 def retrain(
@@ -245,12 +248,14 @@ def task_of(
         examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
         (into / name).write_bytes(encode_examples(examples))
     (into / "weights").write_bytes(encode({WEIGHT: rows.weights[learned]}))
+    served = served_of(workspace, snapshot, rows.features, (learned, tested), into)
     return Task(
         contract=contract,
         code=str(workspace.places.training),
         learned=str(into / "learned"),
         tested=str(into / "tested"),
         weights=str(into / "weights"),
+        served=served,
         run=Run(
             snapshot=snapshot.id,
             content=snapshot.content,
@@ -261,6 +266,7 @@ def task_of(
             rows=learned.stop,
             tested=tested.stop - tested.start,
             skipped={**snapshot.left_out, **rows.skipped},
+            features="" if served is None else served.extractor,
             repeated=repeated_rows(take(rows.inputs, learned), rows.labels[learned]),
         ),
         card=_card(workspace, contract, snapshot, who),
@@ -303,15 +309,10 @@ def _snapshot(workspace: Workspace, asked: Asked, contract: Contract, who: str) 
 
 def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> LearnedRows:
     """The rows of a snapshot as the contract takes them today, and how many it does not."""
-    kinds = columns_of(contract.inputs, contract.context)
-    columns: Columns = {}
-    for column, name in logged_columns(contract).items():
-        if column in snapshot.definition.columns:
-            values = table.column(column)
-            if isinstance(kinds[name], Timestamp):
-                values = values.cast(pa.timestamp("us", tz="UTC"))
-            columns[name] = column_of(values, kinds[name])
-    fitted = fit(contract, columns, frozenset(), "the contract")
+    features: Columns = {}
+    if contract.renew.features == LOGGED:
+        features = logged_features(snapshot, table)
+    fitted = fit(contract, logged_inputs(contract, table), frozenset(), "the contract")
     if fitted.why:
         raise InvalidUsage(
             f"{snapshot} cannot be learned from: {fitted.why}",
@@ -338,6 +339,7 @@ def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> L
         times_us=times_us[known],
         weights=weights[known],
         skipped={why: count for why, count in skipped.items() if count},
+        features=take(take(features, fitted.rows), known),
     )
 
 

@@ -177,10 +177,14 @@ class Workspace(Stores):
     def bring(self, fingerprint: str) -> Path:
         """A version's folder on this machine, checked as if it were fetched; fetched where it is
         not there, or damaged. Who deploys here has unpacked it, so a server follows at once."""
+        return self.here(fingerprint).folder
+
+    def here(self, fingerprint: str) -> Unpacked:
+        """A version on this machine, as `bring` has it."""
         folder = self.places.cache / fingerprint
         with suppress(InvalidBundle):
-            return open_folder(folder, fingerprint, trusted_keys=self._trusted()).folder
-        return self.unpacked(fingerprint).folder
+            return open_folder(folder, fingerprint, trusted_keys=self._trusted())
+        return self.unpacked(fingerprint)
 
     def _trusted(self) -> list[str]:
         return list(self.trusted_keys().values())

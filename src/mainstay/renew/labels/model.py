@@ -39,6 +39,8 @@ UNLABELLED: Final = "decisions without a usable outcome"
 YOUNG: Final = "decisions younger than the feedback window"
 CUT_SHORT: Final = "decisions whose feedback window reaches into a quarantined stretch"
 SHAPED: Final = "decisions in which the model had its say"
+UNMADE: Final = "decisions without features: the model had no part in them"
+OTHER_FEATURES: Final = "decisions whose features another extractor made"
 DISTRUSTED: Final = "outcomes of callers that are not trusted"
 TOO_SOON: Final = "outcomes from before their decision, or from the future"
 OTHERWISE: Final = "decisions whose outcomes contradict each other"
@@ -59,6 +61,17 @@ class Unhealthy(msgspec.Struct, frozen=True, kw_only=True):
     """Whose labels; empty for all of them together."""
     why: str
     """In words, as what is left out is told."""
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """Features as they were served, all of them made by one extractor."""
+
+    extractor: str
+    """The digest of its source."""
+    made_by: tuple[str, ...]
+    """The fingerprints of the versions that have it; what others decided is left out."""
+    columns: dict[str, str]
+    """Columns of decisions, as the journal names them, to their types, as SQL names those."""
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +104,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """Only decisions in which the model had no say."""
     by_propensity: bool = False
     """A row counts the more, the less probable it was that its version answered."""
+    features: Features | None = None
+    """Features that are wanted, too."""
 
     def check(self) -> None:
         """Refuse what cannot have a row."""

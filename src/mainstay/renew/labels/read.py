@@ -76,10 +76,8 @@ def count(query: Query, definition: Definition) -> int:
 
 
 def _rows(definition: Definition, there: frozenset[str]) -> str:
-    values = "".join(
-        f", {_cast(name, kind, there)} AS {_named(name)}"
-        for name, kind in definition.columns.items()
-    )
+    features = definition.features.columns if definition.features is not None else {}
+    values = logged_values({**definition.columns, **features}, there)
     why = (
         f"CASE WHEN {_within('decision_ns', definition.without)} THEN {_quoted(words.QUARANTINED)}"
         f" WHEN arm = 'shadow' THEN {_quoted(words.SHADOW)}"
@@ -167,8 +165,8 @@ def decided(query: Query, definition: Definition) -> Any:
 
 def _candidates(definition: Definition) -> str:
     return (
-        "SELECT decision_ns, arm, status FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm,"  # noqa: S608  # because names are quoted and the rest are numbers
-        f" status FROM decisions WHERE model = {_quoted(definition.model)}"
+        "SELECT * FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm, status, fingerprint,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" features_are_inputs FROM decisions WHERE model = {_quoted(definition.model)}"
         f" AND {_between('id', definition)} AND arm <> 'shadow' AND status <> 'held')"
         f" WHERE NOT {_within('decision_ns', definition.without)}"
     )
@@ -190,6 +188,10 @@ def _health(definition: Definition) -> str:
     if definition.unshaped:
         shaped = "arm <> 'held_out' AND status <> 'declined'"
         parts.append(f"WHEN {shaped} THEN {_quoted(words.SHAPED)}")
+    if definition.features is not None:
+        made_by = ", ".join(map(_quoted, definition.features.made_by)) or "''"
+        parts.append(f"WHEN fingerprint NOT IN ({made_by}) THEN {_quoted(words.OTHER_FEATURES)}")
+        parts.append(f"WHEN features_are_inputs THEN {_quoted(words.UNMADE)}")
     return " ".join(parts)
 
 
@@ -243,7 +245,7 @@ def _within(column: str, stretches: Sequence[Stretch]) -> str:
     return f"({' OR '.join(parts)})" if parts else "false"
 
 
-def values_of(columns: Mapping[str, str], there: frozenset[str]) -> str:
+def logged_values(columns: Mapping[str, str], there: frozenset[str]) -> str:
     """Columns of decisions, each as its type, behind what is asked for besides."""
     return "".join(
         f", {_cast(name, kind, there)} AS {_named(name)}" for name, kind in columns.items()

@@ -16,6 +16,10 @@ SHOWN_CHARACTERS: Final = 12
 """So much of an id is shown to people; as much of it as is clear is enough to name it."""
 
 
+ASKED: Final = ("features", "places", "lists")
+"""What a definition may ask for besides; one that does not has the id that it always had."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A version of data."""
 
@@ -50,5 +54,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 def id_of(definition: Definition, content: str) -> str:
     """The name of what a definition meant."""
-    said: Any = [msgspec.to_builtins(definition), content]
+    wanted = msgspec.to_builtins(definition)
+    for name in ASKED:
+        if not wanted.get(name):
+            wanted.pop(name, None)
+    said: Any = [wanted, content]
     return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()

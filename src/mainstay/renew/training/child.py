@@ -27,6 +27,7 @@ from mainstay.bundle.pack import pack
 from mainstay.contract.columns import decode
 from mainstay.contract.model import Contract, NumberOutput
 from mainstay.contract.times import duration_ns
+from mainstay.renew.training import served
 from mainstay.renew.training.data import Folders, Packing, TrainingData, in_form
 from mainstay.renew.training.model import KEPT, TRAINING, WEIGHT, Made, Task
 
@@ -53,6 +54,7 @@ def run(task: Task) -> Made:
         snapshot=task.run.snapshot,
         weights=decode(Path(task.weights).read_bytes())[WEIGHT] if task.weights else None,
     )
+    extractor = served.hand_over(data, task.served) if task.served is not None else None
     returned = _called(task, function_of(task), data)
     if returned is None:
         raise InvalidUsage(
@@ -63,6 +65,8 @@ def run(task: Task) -> Made:
         )
     _check_kept(folders.keep, task.contract.renew.disk_gb)
     packing = returned if isinstance(returned, Packing) else Packing(returned, {})
+    if extractor is not None:
+        packing = Packing(packing.model, extractor.options(task.contract, packing))
     form = "columns" if packing.options.get("features") is not None else data.form
     classes = packing.options.get("classes")
     known = recognise(packing.model, packing.options.get("output"), classes)
@@ -78,6 +82,8 @@ def run(task: Task) -> Made:
         into=into,
         **packing.options,
     )
+    if task.served is not None:
+        served.check(packed.file, task.served, tested.inputs)
     manifest = packed.manifest
     return Made(file=str(packed.file), metrics=manifest.card.metrics, format=manifest.runs.format)
 

@@ -65,6 +65,9 @@ class TrainingData:
         self.weights: Column = np.ones(len(labels)) if weights is None else weights
         """How much each row counts: by how far its caller is trusted (`labels.trust`), and how
         probable its version was (`labels.weigh`). For `sample_weight`."""
+        self.features: Columns | None = None
+        """Features by name, as they were made when the decisions were, in the order in which the
+        extractor makes them; nothing unless `renew.features` is `logged`."""
         self.seed = seed
         """For every draw; `random` and NumPy's own generator are seeded with it already."""
         self.folder = folders.scratch
@@ -84,14 +87,15 @@ class TrainingData:
         return rows_of(self.inputs)
 
     def matrix(self) -> Column:
-        """All columns as one matrix of floats [rows, columns], in the order of the contract."""
-        found = matrix_of(self.inputs)
+        """All columns as one matrix of floats [rows, columns], in the order of the contract; the
+        features, in their order, where those were logged."""
+        found = matrix_of(self.inputs if self.features is None else self.features)
         self.form = "matrix"
         return found
 
     def frame(self) -> Any:
-        """All columns as a pandas data frame."""
-        found = frame_of(self.inputs)
+        """All columns, or features where those were logged, as a pandas data frame."""
+        found = frame_of(self.inputs if self.features is None else self.features)
         self.form = "frame"
         return found
 

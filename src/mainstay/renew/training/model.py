@@ -40,10 +40,25 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The file of how much each row to learn from counts; all count the same without one."""
     before: str = ""
     """The folder of what the training of another version kept, to start from."""
+    served: "Served | None" = None
+    """Features as they were served, where it learns from those."""
     run: "Run"
     card: Card
     sign_with: str
     into: str
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """Features as they were served, and a version whose extractor made them."""
+
+    learned: str
+    """The file of those of the rows to learn from."""
+    tested: str
+    """The file of those of the rows that become the confidence set."""
+    extractor: str
+    """The digest of its source."""
+    folder: str
+    fingerprint: str
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +81,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the snapshot that it was not shown."""
     started: str = SCRATCH
     """From scratch, or the fingerprint of the version that it started from."""
+    features: str = ""
+    """The digest of the extractor whose logged features it learned from; empty where the training
+    code made them."""
     repeated: int = 0
     """Rows that it learned from more than once: the same values and label as an earlier one."""
 
