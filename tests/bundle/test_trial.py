@@ -85,8 +85,8 @@ def test_a_bundle_that_hangs_is_ended(folder, packed, tmp_path):
         tmp_path,
         "print('begun', flush=True); __import__('threading').Event().wait()",
     )
-    with pytest.raises(InvalidBundle, match=r"in time(.|\n)*begun"):
-        try_out(changed, fingerprint, TrialLimits(seconds=3))
+    with pytest.raises(InvalidBundle, match="in time"):
+        try_out(changed, fingerprint, TrialLimits(seconds=1))
 
 
 def test_noise_on_stdout_is_not_a_verdict(folder, packed, tmp_path):

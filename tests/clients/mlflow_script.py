@@ -12,7 +12,7 @@ host, port = given["url"].removeprefix("http://").split(":")
 rows = np.array(given["rows"])
 frame = pd.DataFrame(rows, columns=given["names"])
 client = ScoringServerClient(host, port)
-client.wait_server_ready(timeout=10)
+client.wait_server_ready(timeout=120)
 # The client knows one address for everything; a server of several models has one per model.
 of_model = ScoringServerClient(host, f"{port}/models/{given['model']}")
 

@@ -12,7 +12,7 @@ from tests.servers.mainstay import RunningServer
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 150
+EXAMPLES = 50
 RUN_MAX_SECONDS = 600
 # Whether there are as many values as the shape says, what is in a CSV file, and which label a
 # decision may be told, is beyond what a schema can say: these may refuse what fits theirs.

@@ -62,7 +62,7 @@ class Source:
     def fetch(self, keys: Sequence[Any]) -> Mapping[Any, Mapping[str, Any]]:
         self.asked.append(list(keys))
         if self.gate is not None:
-            self.gate.wait(timeout=30)
+            self.gate.wait(timeout=120)
         if self.fails is not None:
             raise self.fails
         return {key: self.known[key] for key in keys if key in self.known}

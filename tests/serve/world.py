@@ -77,7 +77,7 @@ class SumModel:
         self.runs.append(len(matrix))
         self.started.set()
         if self.gate is not None:
-            self.gate.wait(timeout=30)
+            self.gate.wait(timeout=120)
         if self.breaks(matrix):
             raise ModelFailed("the model broke down")
         high = 1 / (1 + np.exp(-self.bias - matrix.sum(axis=1, dtype=np.float64)))
