@@ -10,10 +10,10 @@ from msgspec import structs
 from mainstay.base.clock import ManualClock
 from mainstay.base.ids import DecisionId
 from mainstay.contract.columns import encode
-from mainstay.contract.model import Category, Contract, Number, Probability
+from mainstay.contract.model import Category, Contract, Number, NumberOutput, Probability
 from mainstay.contract.reactions import REACTIONS
 from mainstay.journal.lake import Lake
-from mainstay.journal.model import DecisionBatch, Event, Record
+from mainstay.journal.model import DecisionBatch, Event, Layout, Record
 from mainstay.journal.reader import DiskJournal
 from mainstay.journal.spool import DiskSpool, SpoolLimits
 from mainstay.summaries.summary import summarise
@@ -42,8 +42,11 @@ SECOND = np.array([0.9, 0.2, 0.7, 0.4])
 
 
 class Known:
+    def __init__(self, contract: Contract = CONTRACT) -> None:
+        self._contract = contract
+
     def contract(self, fingerprint: str) -> Contract | None:
-        return CONTRACT if fingerprint == FRAUD_2.fingerprint else None
+        return self._contract if fingerprint == FRAUD_2.fingerprint else None
 
     def slices(self, fingerprint: str) -> Sequence[str]:
         return ["country"]
@@ -52,8 +55,11 @@ class Known:
 class House:
     """A journal, and what hears its outcomes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, contract: Contract = CONTRACT, layout: Layout = FRAUD_2
+    ) -> None:
         self.folder = folder
+        self.known, self.layout = Known(contract), layout
         self.journal = DiskJournal(folder / "spool", folder / "lake", clock=ManualClock())
         self.store = MemorySummaryStore()
         self._incarnation = 500
@@ -67,13 +73,13 @@ class House:
             self.folder / "spool", number, clock=ManualClock(),
             breath=SpoolLimits(free_disk_bytes=0),
         )  # fmt: skip
-        spool.describe(FRAUD_2)
+        spool.describe(self.layout)
         spool.append(list(records))
         spool.close()
         self.journal.seal()
 
     def labeller(self) -> Labeller:
-        return Labeller(self.folder / "lake", self.journal.query, self.store, Known())
+        return Labeller(self.folder / "lake", self.journal.query, self.store, self.known)
 
     def parts(self, slice_: str = "") -> dict[tuple[str, int], Part]:
         found = self.store.read("fraud", 0, HOUR + 1000 * STRETCH_MS, slice_)
@@ -144,6 +150,24 @@ def test_the_first_label_counts_and_the_others_are_counted(house: House):
     part = house.parts()[FRAUD_2.fingerprint, HOUR]
     assert counts(part, "label_pair") == (0, 0, 0, 1)
     assert counts(part, "label_again") == (1, 1)
+
+
+def test_numbers_are_held_against_what_was_answered(tmp_path: Path):
+    """M16: how many times the answer a label is, beside the version and the size of the answer; of
+    an answer that is nought, or a label that is none, nothing."""
+    contract = structs.replace(CONTRACT, output=NumberOutput())
+    house = House(tmp_path, contract, structs.replace(FRAUD_2, outputs=("number",)))
+    made = structs.replace(decisions(), outputs=encode({"output": np.array([4.0, 8.0, 0.0, -5.0])}))
+    house.write(made)
+    said = {0: 4.0, 1: -800.0, 2: 3.0, 3: -5.0}
+    house.write(*(outcome(f"e{n}", identity(n), label) for n, label in said.items()),
+                outcome("e9", identity(0), "high"))  # fmt: skip
+    assert house.labeller().take_in(10) == 1
+    heard = house.parts("heard|shop label")[NOBODY, HOUR].columns
+    ratios = heard["heard_ratio"].categories
+    assert ratios is not None
+    assert ratios.others == {"+0 → v2+1": 1, "-32 → v2+1": 1, "+0 → v2-1": 1}
+    assert "heard_pair" not in heard
 
 
 def test_what_cannot_be_a_label_is_counted_and_harms_nothing(house: House):

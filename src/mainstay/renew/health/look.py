@@ -36,6 +36,7 @@ from mainstay.renew.health.model import (
     Usual,
     restored,
 )
+from mainstay.renew.health.numbers import HALF, WAYS, seen_of, times
 from mainstay.renew.health.survival import EDGES, Curve
 from mainstay.renew.health.usual import (
     GONE,
@@ -148,7 +149,7 @@ class _Look:
     def _many(self) -> int:
         """How many questions are asked."""
         known = [ear.usual for ear in self._ears.values() if ear.usual is not None]
-        return sum(4 + 2 * len(_labels_of(usual)) for usual in known)
+        return sum(4 + 2 * len(_labels_of(usual)) + len(_ways_of(usual)) for usual in known)
 
     def _open(self, name: str) -> list[Kind]:
         return [kind for kind in KINDS if _key(name, kind) in self.tick.open]
@@ -282,12 +283,10 @@ class _Look:
         """Whether labels say what they used to say; against the answers for the same decisions."""
         usual = ear.usual
         assert usual is not None
-        rows = sum(block.labels.values()) / usual.said.scatter
-        if rows <= 0.0:
-            return ear
-        found, calm = False, True
-        for what, question, yes in _meant(usual, block):
-            part = yes / usual.said.scatter
+        found, calm, enough = False, True, False
+        for what, question, yes, all_ in _meant(usual, block):
+            part, rows = yes / usual.said.scatter, all_ / usual.said.scatter
+            enough |= rows >= _ENOUGH
             counts = np.array([part, rows - part])
             state = advance(ear.states.get(what, State()), question, counts, block.begin_ms)
             seen = evidence(state, question)
@@ -295,12 +294,15 @@ class _Look:
             calm &= rows < _ENOUGH or lowest <= part / rows <= highest
             if seen.wealth >= self.tick.limit:
                 if not lowest <= seen.mean <= highest and not found:
-                    self._found(name, MEANING, words.meaning(name, what, seen, question),
-                                (seen.mean, question.mean), seen.since_ms, end_ms)  # fmt: skip
+                    said = words.meaning(name, what, seen, question)
+                    if what in WAYS:
+                        said = words.moved(name, what, seen, times(usual.said.ratios, block))
+                    pair = seen.mean, question.mean
+                    self._found(name, MEANING, said, pair, seen.since_ms, end_ms)
                     found = True
                 state = State()
             ear = _with(ear, what, state)
-        if not found and _key(name, MEANING) in self.tick.open and rows >= _ENOUGH:
+        if not found and _key(name, MEANING) in self.tick.open and enough:
             ear = self._calm(name, MEANING, ear, block, end_ms, calm=calm)
         return ear
 
@@ -441,30 +443,41 @@ def _labels_of(usual: Usual) -> list[str]:
     return sorted(shares, key=lambda name: (-shares[name], name))[:_LABELS_ASKED_MAX]
 
 
-def _meant(usual: Usual, block: Block) -> list[tuple[str, Question, float]]:
-    """What is asked of the labels of a block, and how many of them speak for it."""
-    found: list[tuple[str, Question, float]] = []
+def _ways_of(usual: Usual) -> list[str]:
+    """In which ways numbers are asked whether they moved."""
+    return list(WAYS) if usual.said.ratios else []
+
+
+def _meant(usual: Usual, block: Block) -> list[tuple[str, Question, float, float]]:
+    """What is asked of the labels of a block, how many of them speak for it, and of how many."""
+    found: list[tuple[str, Question, float, float]] = []
     said = usual.said
+    for way in _ways_of(usual):
+        share, beyond, all_ = seen_of(way, said.ratios, block)
+        if all_:
+            found.append((way, Question((1.0, 0.0), share, HALF - share), beyond, all_))
+    rows = float(sum(block.labels.values()))
+    if not rows:
+        return found
     for label in _labels_of(usual):
         share = min(max(share_of(label, block, said), 1e-4), 1.0 - 1e-4)
         yes = float(block.labels.get(label, 0))
         for way, odds in (("more", ODDS), ("less", 1.0 / ODDS)):
             other = odds * share / (1.0 - share)
             question = Question((1.0, 0.0), share, abs(other / (1.0 + other) - share))
-            found.append((f"{way} {label}", question, yes))
+            found.append((f"{way} {label}", question, yes, rows))
     paired = sum(block.pairs.values())
     if paired and said.agreed > said.chance:
-        rows = sum(block.labels.values())
         same = sum(
             count for pair, count in block.pairs.items() if len(set(pair.split(words.ARROW))) == 1
         )
         question = Question((1.0, 0.0), said.agreed, said.agreed - 0.8 * said.chance)
-        found.append((words.AGREEMENT, question, same * rows / paired))
+        found.append((words.AGREEMENT, question, same * rows / paired, rows))
     return found
 
 
 def _bounds(what: str, question: Question) -> tuple[float, float]:
     """Within what a share lies as it should, for who asks in one direction."""
-    if what.startswith("more "):
+    if what.startswith("more ") or what in WAYS:
         return 0.0, question.mean + question.tolerance
     return question.mean - question.tolerance, 1.0

@@ -30,7 +30,7 @@ Kind = Literal["labels.silent", "labels.fewer", "labels.late", "labels.meaning",
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """What labels usually say; nothing of numbers."""
+    """What labels usually say: classes how often, numbers how far from what the model answered."""
 
     shares: dict[str, float] = {}
     """Of each label."""
@@ -42,6 +42,8 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     """How often they would be if they had nothing to do with each other."""
     scatter: float = 1.0
     """How many labels say as much as one, because those that come together are alike."""
+    ratios: dict[str, dict[str, float]] = {}
+    """Of numbers: of like answers, how often a label is how many times its answer."""
 
 
 class Usual(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     """Known decisions, and unknown ones."""
     labels: dict[str, int] = {}
     pairs: dict[str, int] = {}
+    ratios: dict[str, int] = {}
 
 
 class Ear(msgspec.Struct, frozen=True, kw_only=True):

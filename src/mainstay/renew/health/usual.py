@@ -7,14 +7,16 @@ as uneven as every longer one, so that what comes once a week is not missed on t
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from mainstay.renew.health.arrivals import Arrivals
 from mainstay.renew.health.model import Block, Said, Usual
+from mainstay.renew.health.numbers import WAYS, Seen, seen_of, usual_ratios
 from mainstay.renew.health.survival import EDGES, Curve, survival_of_cells
 from mainstay.summaries.labels import ARROW
 from mainstay.summaries.summary import Summary
@@ -137,12 +139,13 @@ def block_of(part: Part) -> Block:
         of=(named[0], named[1]),
         labels=_counted(part.columns.get("heard_label")),
         pairs=_counted(part.columns.get("heard_pair")),
+        ratios=_counted(part.columns.get("heard_ratio")),
     )
 
 
 def _counted(summary: Summary | None) -> dict[str, int]:
-    if summary is None or summary.categories is None:
-        return {}
+    if summary is None or summary.categories is None or summary.categories.others_cut:
+        return {}  # of a sample nobody knows which part it is
     return dict(summary.categories.others)
 
 
@@ -152,16 +155,19 @@ def together(blocks: Iterable[Block], begin_ms: int) -> Block:
     cells, of = np.zeros(len(EDGES) + 1), np.zeros(2)
     labels: dict[str, int] = {}
     pairs: dict[str, int] = {}
+    ratios: dict[str, int] = {}
     for block in blocks:
         came, expected = came + block.came, expected + block.expected
         places += block.places
         cells += np.array(block.cells or cells * 0.0)
         of += np.array(block.of)
-        for total, own in ((labels, block.labels), (pairs, block.pairs)):
+        said = ((labels, block.labels), (pairs, block.pairs), (ratios, block.ratios))
+        for total, own in said:
             for name, count in own.items():
                 total[name] = total.get(name, 0) + count
     counted = tuple(cells.astype(int).tolist())
-    return Block(begin_ms, came, expected, places, counted, (int(of[0]), int(of[1])), labels, pairs)
+    known = int(of[0]), int(of[1])
+    return Block(begin_ms, came, expected, places, counted, known, labels, pairs, ratios)
 
 
 def _blocks(
@@ -189,10 +195,7 @@ def _blocks(
             stretch = (at / 1000.0, (at + width) / 1000.0)
             expected, places = arrivals.expected(*decided, stretch)
             whole = together(own, at)
-            found.append(
-                Block(at, whole.came, expected, places, whole.cells, whole.of, whole.labels,
-                      whole.pairs)
-            )  # fmt: skip
+            found.append(msgspec.structs.replace(whole, expected=expected, places=places))
     return found
 
 
@@ -226,7 +229,7 @@ def _said(every: Sequence[Block], blocks: dict[int, list[Block]]) -> Said:
     whole = together(every, 0)
     labels = sum(whole.labels.values())
     if labels < LABELS_LEAST:
-        return Said()
+        return _said_numbers(whole, blocks)
     shares = {name: count / labels for name, count in sorted(whole.labels.items())}
     given: dict[str, dict[str, float]] = {}
     answers: dict[str, int] = {}
@@ -242,8 +245,21 @@ def _said(every: Sequence[Block], blocks: dict[int, list[Block]]) -> Said:
     for answer, own in given.items():
         given[answer] = {name: count / answers[answer] for name, count in own.items()}
     said = Said(shares, given, agreed, chance)
-    uneven = (_unlike(each, said) for each in blocks.values())
+    uneven = (_unlike(_rarest(each, said)) for each in blocks.values())
     return Said(shares, given, agreed, chance, max([1.0, *uneven]))
+
+
+def _said_numbers(whole: Block, blocks: dict[int, list[Block]]) -> Said:
+    """What numbers say beside what the model answered."""
+    if sum(whole.ratios.values()) < LABELS_LEAST:
+        return Said()
+    ratios = usual_ratios(whole.ratios)
+    uneven = (
+        _unlike(seen_of(way, ratios, block) for block in each)
+        for each in blocks.values()
+        for way in WAYS
+    )
+    return Said(scatter=max([1.0, *uneven]), ratios=ratios)
 
 
 def share_of(label: str, block: Block, said: Said) -> float:
@@ -262,17 +278,25 @@ def share_of(label: str, block: Block, said: Said) -> float:
     return sum(told) / rows
 
 
-def _unlike(blocks: Sequence[Block], said: Said) -> float:
-    """How many labels of a block say as much as one, by their commonest label but one."""
+def _rarest(blocks: Sequence[Block], said: Said) -> Iterator[Seen]:
+    """How often the commonest label but one is said."""
     names = sorted(said.shares, key=lambda name: -said.shares[name])[:2]
+    for block in blocks:
+        rows = float(sum(block.labels.values()))
+        if rows:
+            share = share_of(names[-1], block, said)
+            yield Seen(share, float(block.labels.get(names[-1], 0)), rows)
+
+
+def _unlike(blocks: Iterable[Seen]) -> float:
+    """How many labels of a block say as much as one."""
     apart = chance = 0.0
     counted = 0
-    for block in blocks:
-        rows = sum(block.labels.values())
+    for share, yes, rows in blocks:
         if rows:
-            share = min(max(share_of(names[-1], block, said), 1e-6), 1.0 - 1e-6)
-            apart += (block.labels.get(names[-1], 0) - rows * share) ** 2
-            chance += rows * share * (1.0 - share)
+            bounded = min(max(share, 1e-6), 1.0 - 1e-6)
+            apart += (yes - rows * bounded) ** 2
+            chance += rows * bounded * (1.0 - bounded)
             counted += 1
     enough = counted >= _BLOCKS_LEAST and chance > 0.0
     return _SAFETY * apart / chance if enough else 1.0

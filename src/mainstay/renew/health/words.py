@@ -84,5 +84,14 @@ def meaning(name: str, what: str, seen: Evidence, question: Question) -> str:
     return f"{named(name)} {said}, since {since(seen.since_ms)}. Nothing learns from them."
 
 
+def moved(name: str, way: str, seen: Evidence, times: float) -> str:
+    """Numbers that say something else than they used to."""
+    return (
+        f"{named(name)} are {way}: {seen.mean:.1%} of them lie where a quarter at most did for what"
+        f" the model answered, about {times:.3g} times what they were, as if their unit or meaning"
+        f" had changed, since {since(seen.since_ms)}. Nothing learns from them."
+    )
+
+
 def _count(came: float) -> str:
     return "none" if came < 0.5 else f"{came:,.0f}"

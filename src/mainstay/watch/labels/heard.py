@@ -10,6 +10,7 @@ heard_delay_s   how long after the decision it came; one for each decision
 heard_label     the labels, of classes and items
 heard_number    the labels, of numbers
 heard_pair      label → answer of the model, where it gave a class
+heard_ratio     how many times the answer a label is → answers like it, where both are numbers
 heard_of        whether there is such a decision
 """
 
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 
 from mainstay.summaries.labels import ARROW, DELAYS
+from mainstay.summaries.ratios import ratio_of, stratum_of
 from mainstay.summaries.ruler import Ruler
 from mainstay.summaries.summary import summarise
 from mainstay.summaries.values import values_of
@@ -46,8 +48,10 @@ class Word(msgspec.Struct, frozen=True):
     known_ms: int
     """When it was heard."""
     label: Any = None
-    answer: str | None = None
-    """What the model answered, where that is a class."""
+    answer: str | float | None = None
+    """What the model answered, where that is a class or a number."""
+    version: int = 0
+    """Which version did."""
     first: bool = True
     """The first of its source for this decision."""
     of: str = "known"
@@ -102,9 +106,10 @@ def _part(key: Key, words: Sequence[Word]) -> Part:
         "heard_label": (_strings([w.label for w in words if isinstance(w.label, str)]), _OPEN),
         "heard_number": (np.array([w.label for w in words if _is_number(w.label)]), _NUMBER),
         "heard_pair": (
-            _strings([f"{w.label}{ARROW}{w.answer}" for w in words if w.answer is not None]),
+            _strings([f"{w.label}{ARROW}{w.answer}" for w in words if isinstance(w.answer, str)]),
             _OPEN,
         ),
+        "heard_ratio": (_strings([each for word in words if (each := _ratio(word))]), _OPEN),
     }
     summaries = {
         name: summarise(values_of(column), ruler)
@@ -112,6 +117,15 @@ def _part(key: Key, words: Sequence[Word]) -> Part:
         if len(column)
     }
     return Part(key, len(first), summaries)
+
+
+def _ratio(word: Word) -> str:
+    """Where the label lies beside its answer; nothing where one of them is no number."""
+    if not _is_number(word.label) or not _is_number(word.answer):
+        return ""
+    label, answer = float(word.label), float(word.answer or 0.0)
+    cell = ratio_of(label, answer)
+    return "" if cell is None else f"{cell}{ARROW}{stratum_of(word.version, answer)}"
 
 
 def _strings(words: Sequence[str]) -> Any:

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from mainstay.base.errors import StorageFailed
-from mainstay.contract.model import Contract, Label, Probability
+from mainstay.contract.model import Contract, Label, NumberOutput, Probability
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
 from mainstay.judge.present import present
@@ -194,21 +194,24 @@ class Labeller:
                         word,
                         label=each.label,
                         answer=answers.get(each.subject),
+                        version=row["version"],
                         first=mine == each.id,
                     )
                 )
         return found
 
-    def _answers(self, rows: Rows) -> dict[str, str]:
-        """What the model answered, where that is a class."""
+    def _answers(self, rows: Rows) -> dict[str, str | float]:
+        """What the model answered, where that is a class or a number."""
         by_version: dict[str, dict[str, dict[str, Any]]] = {}
         for row in rows:
             if _answered(row):
                 by_version.setdefault(row["fingerprint"], {})[row["id"]] = row
-        found: dict[str, str] = {}
+        found: dict[str, str | float] = {}
         for mark, own in by_version.items():
             contract = self._versions.contract(mark)
-            if contract is not None and isinstance(contract.output, Label | Probability):
+            if contract is not None and isinstance(
+                contract.output, Label | Probability | NumberOutput
+            ):
                 outputs = outputs_of(contract, list(own.values()))
                 found |= zip(own, present(contract)(outputs, {}).answers(), strict=True)
         return found
