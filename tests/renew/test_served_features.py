@@ -12,8 +12,12 @@ from msgspec.structs import replace
 
 from mainstay.bundle.extractor import digest_of
 from mainstay.cli import cli
+from mainstay.contract.columns import encode
 from mainstay.renew.labels.model import Definition, Features
 from mainstay.renew.snapshots.model import id_of
+from mainstay.renew.training.data import Folders, TrainingData
+from mainstay.renew.training.model import Served
+from mainstay.renew.training.served import hand_over
 from mainstay.wiring.snapshotting import find_snapshot, rows_of
 from mainstay.wiring.workspace import open_workspace
 from tests.renew.extractors import honest, renamed
@@ -106,12 +110,19 @@ def test_a_version_learns_from_features_as_they_were_served(shop: Path):
     """Those of every version with that extractor and of no other; what is left out is counted; the
     new version has that extractor, of which its training code says nothing."""
     trained_by(shop, "good")
+    contract = shop / "contracts" / "sums.yaml"
+    stricter = contract.read_text().replace(
+        "a: {type: number, min: -100", "a: {type: number, min: -0.9"
+    )
+    contract.write_text(stricter)
     done = run(shop, "retrain", "sums", "--json")
-    assert done.exit_code == 0, done.output
     found = json.loads(done.output)
+    # What is refused today makes rows that are left out, and a version that does not go live.
+    assert "contract inputs.a.min changed" in found["why_not"]
     workspace = open_workspace(shop)
     snapshot = find_snapshot(workspace, found["snapshot"]["id"])
     assert snapshot.rows == 100
+    assert 0 < found["run"]["skipped"]["values that the contract refuses today"] < 20
     assert snapshot.left_out == {
         "decisions whose features another extractor made": 40,
         "decisions without features: the model had no part in them": 5,
@@ -120,7 +131,6 @@ def test_a_version_learns_from_features_as_they_were_served(shop: Path):
     opened = [workspace.here(version.fingerprint) for version in versions]
     digests = [digest_of(each.folder, each.manifest) for each in opened]
     assert digests[0] == digests[2] == digests[3] == found["run"]["features"] != digests[1]
-    assert workspace.chain.current("sums").number == 4
     table = rows_of(workspace, snapshot)
     sums = table.column("input_a").to_numpy() + table.column("input_b").to_numpy()
     assert np.array_equal(table.column("feature_sum").to_numpy(), sums)
@@ -153,6 +163,28 @@ def test_a_training_that_would_be_skewed_makes_no_version(shop: Path, function: 
     assert words in said
     assert function == "own" or "length in 32" in said
     assert len(open_workspace(shop).registry.versions("sums")) == 3
+
+
+def test_features_are_handed_over_in_the_order_of_the_extractor(template: Path, tmp_path: Path):
+    """So a matrix of them is the one that the model will be asked with, whatever order an earlier
+    model took them in."""
+    workspace = open_workspace(template)
+    opened = workspace.here(workspace.registry.find("sums", 1).fingerprint)
+    inputs = inputs_of(Kitchen.rows(3))
+    made = dict(reversed(honest(inputs).items()))
+    (tmp_path / "learned").write_bytes(encode(made))
+    data = TrainingData(
+        inputs, np.array(["low"] * 3), seed=1, folders=Folders(tmp_path, tmp_path), snapshot="s"
+    )
+    hand_over(
+        data,
+        Served(
+            learned=str(tmp_path / "learned"), tested="", extractor="e",
+            folder=str(opened.folder), fingerprint=opened.fingerprint,
+        ),
+    )  # fmt: skip
+    assert data.features is not None
+    assert list(data.features) == list(honest(inputs))
 
 
 def test_who_does_not_ask_gets_what_was_before(shop: Path):

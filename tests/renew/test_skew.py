@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def told(result: Result) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """v1 is honest and decided 60 rows, v2 is shifty and decided 60 more, v3 made nothing yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
@@ -110,6 +109,7 @@ def test_the_example_is_the_decision_that_is_the_furthest(shop: Path):
     rows = kitchen.rows(20, 5)
     made = kitchen.loaded.extract(inputs_of(rows))
     made["sum"] = np.nextafter(made["sum"], np.inf)
+    made["bin"] = made["bin"] + 0.25  # whole numbers in every other run
     made["length"] = made["length"].copy()
     made["length"][[3, 7]] += [0.5, 2.0]
     ids = kitchen.decide(rows, made=made)
@@ -118,13 +118,14 @@ def test_the_example_is_the_decision_that_is_the_furthest(shop: Path):
     assert result.exit_code == 1
     compared = told(result)["compared"]
     assert compared["noisy"] == ["sum"]
-    (length,) = compared["skewed"]
+    bins, length = compared["skewed"]
+    assert (bins["feature"], bins["rows"], bins["furthest"]) == ("bin", 20, 0.25)
     assert (length["feature"], length["rows"], length["of"]) == ("length", 2, 80)
     assert length["furthest"] == pytest.approx(2.0)
     assert length["example"]["decision"] == ids[7]
     said = " ".join(run(shop, "sums", "--version", "1").output.split())
     assert "length 2 of 80" in said
-    assert "1 features come out otherwise; 4 bit for bit as they were, 1 but for noise" in said
+    assert "2 features come out otherwise; 3 bit for bit as they were, 1 but for noise" in said
 
 
 def test_what_another_extractor_would_make_is_seen_before_it_serves(template: Path):

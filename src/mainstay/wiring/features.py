@@ -35,6 +35,8 @@ _TYPES: Final = {
     "|b1": "BOOLEAN",
     "|O": "VARCHAR",
 }
+_KEPT: Final = {"float": "FLOAT", "double": "DOUBLE", "int64": "BIGINT", "bool": "BOOLEAN"}
+"""Types of the journal's columns; one of text says nothing, because another model made it so."""
 _WIDER: Final = frozenset({"FLOAT", "DOUBLE", "BIGINT", "BOOLEAN"})
 
 
@@ -58,14 +60,14 @@ def features_of(workspace: Workspace, model: str, since_ns: int) -> Features:
             got="logged",
             expected="`renew: {features: made}`; the inputs are logged as they were anyway",
         )
-    same = [
-        each
-        for each in _answered(workspace, model, since_ns)
-        if _digest(workspace, each) == extractor
-    ]
+    same = {
+        fingerprint: decision
+        for fingerprint, decision in _answered(workspace, model, since_ns)
+        if _digest(workspace, fingerprint) == extractor
+    }
     types: dict[str, str] = {}
-    for fingerprint in same:
-        for name, kind in feature_types(workspace, model, fingerprint).items():
+    for decision in same.values():
+        for name, kind in feature_types(workspace, decision).items():
             types[name] = kind if types.get(name, kind) == kind else _wider(types[name], kind)
     if not types:
         raise InvalidUsage(
@@ -94,13 +96,18 @@ def maker_of(workspace: Workspace, features: Features) -> Unpacked:
     )
 
 
-def feature_types(workspace: Workspace, model: str, fingerprint: str) -> dict[str, str]:
-    """Feature to its type, as SQL names it, in the decisions of one version."""
-    for batch, layout in workspace.journal.runs(model, {fingerprint}):
-        if batch.features:
-            made = named(decode(batch.features), "features", layout)
-            return {name: _TYPES[column.dtype.str] for name, column in made.items()}
-    return {}
+def feature_types(workspace: Workspace, decision: str) -> dict[str, str]:
+    """Feature to its type, as SQL names it, by a decision that has them: as its run has them, and
+    wide enough for runs in which numbers were of another type."""
+    batch, layout = workspace.journal.run_of(decision)
+    made = named(decode(batch.features), "features", layout)
+    schema = workspace.journal.query("SELECT * FROM decisions LIMIT 0").schema
+    types: dict[str, str] = {}
+    for name, column in made.items():
+        kind = _TYPES[column.dtype.str]
+        kept = _KEPT.get(str(schema.field(PREFIX + name).type), kind)
+        types[name] = kind if kind == kept else _wider(kind, kept)
+    return types
 
 
 def logged_inputs(contract: Contract, table: ArrowTable) -> Columns:
@@ -168,15 +175,15 @@ def served_of(
     )
 
 
-def _answered(workspace: Workspace, model: str, since_ns: int) -> list[str]:
-    """The versions of a model that decided since then, by extracting features."""
+def _answered(workspace: Workspace, model: str, since_ns: int) -> list[tuple[str, str]]:
+    """The versions of a model that extracted features since then, each with such a decision."""
     quoted = "'" + model.replace("'", "''") + "'"
     first = f"{max(since_ns, 0) // 1_000_000:012x}"
     table: Any = workspace.journal.query(
-        f"SELECT DISTINCT fingerprint FROM decisions WHERE model = {quoted} AND id >= '{first}'"  # noqa: S608  # because the name is quoted and the rest is a number
-        " AND NOT features_are_inputs ORDER BY fingerprint"
+        f"SELECT fingerprint, min(id) AS id FROM decisions WHERE model = {quoted}"  # noqa: S608  # because the name is quoted and the rest is a number
+        f" AND id >= '{first}' AND NOT features_are_inputs GROUP BY ALL ORDER BY ALL"
     )
-    return table.column("fingerprint").to_pylist()
+    return [(row["fingerprint"], row["id"]) for row in table.to_pylist()]
 
 
 def _digest(workspace: Workspace, fingerprint: str) -> str:

@@ -109,7 +109,7 @@ def _made_again(
 ) -> Skew:
     version, maker, other = who
     contract = other.manifest.contract
-    kept = feature_types(workspace, version.model, version.fingerprint)
+    kept = feature_types(workspace, ids[0])
     types = {PREFIX + name: kind for name, kind in kept.items()}
     columns = {**_input_types(contract), **types}
     table = values(workspace.journal.query, version.fingerprint, ids, columns)
