@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the peers that bench/serve.py --peers and bench/watch.py --peers measure, each in an
-# environment of its own under .venv-peers. They are not locked: the comparison is with what people
-# get today. Named ones only:
+# environment of its own under .venv-peers, and in one the engines of bench/watch.py --lazy. They are
+# not locked: the comparison is with what people get today. Named ones only:
 #     bench/peers.sh evidently nannyml whylogs
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,9 @@ for peer in "${@:-mlserver litserve bentoml mlflow triton evidently nannyml whyl
       evidently) install evidently evidently 'pandas<3' pyarrow ;;
       nannyml) install nannyml nannyml statsmodels 'pandas<3' pyarrow ;;
       river) install river river==0.26.1 ;;
+      # PySpark needs Java besides; msgspec is what the package itself needs to compare.
+      lazy) install lazy polars duckdb 'dask[dataframe]' 'ibis-framework[duckdb]' sqlframe pyspark \
+        pyarrow msgspec ;;
       whylogs) install whylogs 'whylogs[viz]' 'pandas<3' pyarrow ;;
       *) echo "no peer is called $name" >&2; exit 2 ;;
     esac

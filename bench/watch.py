@@ -7,8 +7,11 @@ n rows and 50 columns (35 of numbers, 15 of categories with 3 to 1,000 values), 
     python bench/watch.py --short      seconds; exits 1 when a verdict is wrong
     python bench/watch.py --rows 10000000 --columns 10
     python bench/watch.py --peers      beside others, on pandas frames from the same files
+    python bench/watch.py --lazy       relations of engines beside Arrow tables; exits 1 when the
+                                       findings differ
 
-`bench/peers.sh evidently nannyml whylogs` installs the others. Each runs in a process of its own,
+`bench/peers.sh evidently nannyml whylogs` installs the others, `bench/peers.sh lazy` the engines
+(PySpark needs Java). Each runs in a process of its own,
 one after another; on a machine that others use too, trust the seconds of the processor.
 """
 
@@ -31,6 +34,7 @@ from mainstay.watch import compare
 CATEGORIES = (3, 10, 30, 100, 1000)
 SIZES = (10_000, 100_000, 1_000_000)
 NAMES = ("nannyml", "whylogs", "evidently")
+ENGINES = ("polars", "duckdb", "ibis", "sqlframe", "dask", "pyspark")
 PEERS = Path(__file__).parents[1] / ".venv-peers"
 QUIET = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "WHYLOGS_NO_ANALYTICS": "True"}
 """Nobody is told that others are measured."""
@@ -52,6 +56,42 @@ def table(seed: int, rows: int, columns: int) -> pa.Table:
             made[f"category {at}"] = values.take(
                 pa.array(generator.integers(0, len(values), rows)))  # fmt: skip
     return pa.table(made)
+
+
+def written(folder: str, rows: int, columns: int) -> list[str]:
+    """Two files, and where they are."""
+    paths = [str(Path(folder) / f"{role}.parquet") for role in ("reference", "current")]
+    for seed, path in enumerate(paths, 1):
+        pq.write_table(table(seed, rows, columns), path, row_group_size=100_000)
+    return paths
+
+
+def lazily(rows: int, columns: int, engines: list[str]) -> int:
+    """The same two files, as relations of engines that have read nothing yet."""
+    python = PEERS / "lazy" / "bin" / "python"
+    if not python.exists():
+        print("the engines are not installed: bench/peers.sh lazy")
+        return 1
+    script = str(Path(__file__).parent / "peers" / "lazy.py")
+    path = str(Path(__file__).parents[1] / "src")
+    same = True
+    with tempfile.TemporaryDirectory() as folder:
+        paths = written(folder, rows, columns)
+        print(f"{rows:,} rows x {columns} columns, twice; load {os.getloadavg()[0]:.1f}")
+        print(f"{'':>10} {'seconds':>8} {'more memory, in times the data':>32}  findings")
+        for engine in engines:
+            done = subprocess.run(
+                [str(python), script, engine, *paths], env={**os.environ, "PYTHONPATH": path},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                print(f"{engine:>10} failed\n{done.stderr[-2000:]}", file=sys.stderr)
+                return 1
+            got = json.loads(done.stdout.splitlines()[-1])
+            same = same and got["same"]
+            print(f"{engine:>10} {got['seconds']:>8.1f} {got['more'] / got['data']:>32.2f}"
+                  f"  {'the same' if got['same'] else 'others'}", flush=True)  # fmt: skip
+    return int(not same)
 
 
 def peak_bytes() -> int:
@@ -78,9 +118,7 @@ def measure(rows: int, columns: int, rounds: int) -> dict[str, float]:
 def beside(rows: int, columns: int, names: list[str]) -> int:
     """The same two files, compared by everybody."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [str(Path(folder) / f"{role}.parquet") for role in ("reference", "current")]
-        for seed, path in enumerate(paths, 1):
-            pq.write_table(table(seed, rows, columns), path)
+        paths = written(folder, rows, columns)
         print(f"{rows:,} rows x {columns} columns, twice; load {os.getloadavg()[0]:.1f}")
         print(f"{'':>10} {'seconds':>8} {'CPU s':>8} {'peak MB':>8} {'of the data':>12}"
               f" {'times longer':>13} {'times CPU':>10}")  # fmt: skip
@@ -111,6 +149,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--peers", nargs="*", choices=NAMES)
+    parser.add_argument("--lazy", nargs="*", choices=ENGINES)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -119,6 +158,9 @@ def main() -> int:
     if options.peers is not None:
         rows = (options.rows or [1_000_000])[0]
         return beside(rows, options.columns, options.peers or list(NAMES))
+    if options.lazy is not None:
+        rows = 10_000 if options.short else (options.rows or [1_000_000])[0]
+        return lazily(rows, options.columns, options.lazy or list(ENGINES))
     sizes = (10_000,) if options.short else options.rows or SIZES
     print(
         f"{'rows':>10} {'seconds':>8} {'CPU s':>7} {'data MB':>8} {'peak, in times the data':>24}"

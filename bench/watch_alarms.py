@@ -20,34 +20,53 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mainstay.summaries.arrow import arrow
 from mainstay.summaries.reference import Reference, reference_of
 from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
 from mainstay.watch.column import checks_of
-from mainstay.watch.compare import measure
+from mainstay.watch.compare import FirstLook, against, known_of
 from mainstay.watch.frames import frame_of
 from mainstay.watch.gather.model import STRETCH_MS, Key, Part
 from mainstay.watch.model import WEIGHTS, Measured
 from mainstay.watch.monitors.columns import GRACE_MS, look
 from mainstay.watch.monitors.model import Saved
 from mainstay.watch.multiplicity import adjusted
+from mainstay.watch.sample import rows_of
 from mainstay.watch.together import together
 
 DATA = Path(os.environ.get("MAINSTAY_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SETS = {"adult": ("slices/adult.parquet", []),
         "car loan": ("estimation/car_loan_reference.parquet", ["id", "timestamp"])}  # fmt: skip
+REFERENCE_ROWS = 20_000
 SIZES = (10, 100, 1000, 10_000)
 LOOKS = 10
 """Into how many stretches the rows are cut that the monitors see."""
-KINDS = ("place", "spread", "noise", "tail", "connection")
+Shift = tuple[str, float]
+SHIFTS: tuple[Shift, ...] = (
+    ("place", 0.1), ("place", 0.3), ("place", 1.0), ("spread", 1.15), ("spread", 1.4),
+    ("share", 0.05), ("share", 0.2), ("missing", 0.02), ("missing", 0.1), ("tail", 0.1),
+    ("noise", 0.5), ("connection", 1.0),
+)  # fmt: skip
+"""Of one column: moved by so many deviations; spread so many times; so many of the rows made the
+rarest frequent category; so many missing; so many moved by two deviations. Of all columns of
+numbers: so much noise; shuffled, so that only what goes with what has changed."""
 MARK = "ab" * 32
 
 
-def p_values(before: pa.Table, after: pa.Table) -> tuple[float, float]:
+def known_before(before: pa.Table) -> list[FirstLook]:
+    """The reference, looked at once for however many chunks."""
+    frame = frame_of(before, "reference")
+    rows = rows_of(frame.rows)
+    return [known_of(frame, name, rows) for name in frame.names]
+
+
+def p_values(before: list[FirstLook], after: pa.Table) -> tuple[float, float]:
     """The smallest corrected p-value of `compare`, and that of one test for each column."""
-    first, second = frame_of(before, "reference"), frame_of(after, "current")
+    frame = frame_of(after, "current")
+    rows = rows_of(frame.rows)
     checks, single = [], []
-    columns = measure(first, second, list(first.names))
+    columns = [against(known, frame, rows) for known in before]
     for column in columns:
         found, figures = checks_of(column, 0.0)
         checks += found
@@ -105,28 +124,46 @@ class Watching:
         return False
 
 
-def planted(chunk: pa.Table, kind: str, generator: np.random.Generator) -> pa.Table:
-    """The chunk with one shift in its columns of numbers."""
-    for at, name in enumerate(chunk.column_names):
-        if not (pa.types.is_floating(chunk[name].type) or pa.types.is_integer(chunk[name].type)):
-            continue
-        values = chunk[name].to_numpy().astype(np.float64)
-        spread = float(values.std()) or 1.0
-        if kind == "place":
-            values = values + 0.3 * spread
-        elif kind == "spread":
-            values = (values - values.mean()) * 1.4 + values.mean()
-        elif kind == "noise":
-            values = values + generator.normal(0, 0.5 * spread, len(values))
-        elif kind == "connection":
-            values = generator.permutation(values)
-        else:
-            some = generator.random(len(values)) < 0.1
-            values = np.where(some, values + 2 * spread, values)
-        chunk = chunk.set_column(at, name, pa.array(values))
-        if kind not in {"noise", "connection"}:
-            break
-    return chunk
+def planted(chunk: pa.Table, shift: Shift, generator: np.random.Generator) -> pa.Table:
+    """The chunk with one shift, in a column that is drawn by lot or in all of numbers."""
+    kind, size = shift
+    numbers = [
+        name for name in chunk.column_names
+        if pa.types.is_floating(chunk[name].type) or pa.types.is_integer(chunk[name].type)
+    ]  # fmt: skip
+    others = [name for name in chunk.column_names if name not in numbers]
+    some = pa.array(generator.random(len(chunk)) < size)
+    if kind in {"noise", "connection"}:
+        for name in numbers:
+            values = chunk[name].to_numpy().astype(np.float64)
+            if kind == "noise":
+                values = values + generator.normal(0, size * (values.std() or 1.0), len(values))
+            else:
+                values = generator.permutation(values)
+            chunk = replaced(chunk, name, pa.array(values))
+        return chunk
+    if kind in {"share", "missing"}:
+        name = str(generator.choice(others))
+        column = chunk[name].combine_chunks().cast(pa.string())
+        new = pa.scalar(None, pa.string())
+        if kind == "share":
+            counted = arrow().compute.value_counts(column.drop_null())
+            new = counted.field("values")[int(np.argmin(counted.field("counts").to_numpy()))]
+        return replaced(chunk, name, arrow().compute.if_else(some, new, column))
+    name = str(generator.choice(numbers))
+    values = chunk[name].to_numpy().astype(np.float64)
+    deviation = float(values.std()) or 1.0
+    if kind == "place":
+        values = values + size * deviation
+    elif kind == "spread":
+        values = (values - values.mean()) * size + values.mean()
+    else:
+        values = np.where(some.to_numpy(zero_copy_only=False), values + 2 * deviation, values)
+    return replaced(chunk, name, pa.array(values))
+
+
+def replaced(chunk: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return chunk.set_column(chunk.column_names.index(name), name, column)
 
 
 def main() -> int:
@@ -138,8 +175,10 @@ def main() -> int:
     parser.add_argument("--set", action="append", choices=SETS, help="all of them unless named")
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
+    options.sizes = SIZES
     if options.short:
-        options.runs, options.chunks, options.power_runs = 2, 10, 4
+        options.runs, options.chunks, options.power_runs = 2, 10, 2
+        options.sizes = (1000,)
     generator = np.random.default_rng(0)
     kept = True
     for name in options.set or SETS:
@@ -148,9 +187,11 @@ def main() -> int:
             print(f"{name}: {DATA / path} is not there; MAINSTAY_DATA names the folder")
             continue
         table = pq.read_table(DATA / path).drop_columns(left_out)
-        kept = false_alarms(name, table, options, generator) and kept
-        power(name, table, options, generator)
-        sequential_power(name, table, options, generator)
+        if options.runs:
+            kept = false_alarms(name, table, options, generator) and kept
+        if options.power_runs:
+            power(name, table, options, generator)
+            sequential_power(name, table, options, generator)
     return 0 if kept else 1
 
 
@@ -167,7 +208,8 @@ def false_alarms(
         chunks = [
             shuffled.slice(table.num_rows // 2 + at * size, size) for at in range(options.chunks)
         ]
-        least += [p_values(reference, chunk)[0] for chunk in chunks]
+        known = known_before(reference)
+        least += [p_values(known, chunk)[0] for chunk in chunks]
         watched += Watching(reference).alarms(chunks, options.rate)
     p = np.array(least).reshape(options.runs, options.chunks)
     each = (p <= options.rate).mean()
@@ -183,39 +225,40 @@ def false_alarms(
     return bool(each <= far and max(runs, watched) <= most)
 
 
-Drawn = Callable[[str], tuple[pa.Table, pa.Table]]
+Drawn = tuple[pa.Table, Callable[[Shift | None], pa.Table]]
 
 
 def drawn_from(table: pa.Table, size: int, generator: np.random.Generator) -> Drawn:
-    """What draws a reference and other rows with a shift."""
+    """A reference, and what draws others of the rows, with a shift."""
+    mixed = table.take(pa.array(generator.permutation(table.num_rows)))
+    rest = mixed.slice(REFERENCE_ROWS)
 
-    def draw(kind: str) -> tuple[pa.Table, pa.Table]:
-        rows = generator.permutation(table.num_rows)
-        chunk = table.take(pa.array(rows[:size]))
-        if kind != "none":
-            chunk = planted(chunk, kind, generator)
-        return table.take(pa.array(rows[size:][:20_000])), chunk
+    def draw(shift: Shift | None) -> pa.Table:
+        rows = generator.choice(rest.num_rows, size, replace=False)
+        chunk = rest.take(pa.array(rows))
+        return chunk if shift is None else planted(chunk, shift, generator)
 
-    return draw
+    return mixed.slice(0, REFERENCE_ROWS), draw
 
 
 def power(
     name: str, table: pa.Table, options: argparse.Namespace, generator: np.random.Generator
 ) -> None:
     print(f"{name}: share of planted shifts found, compare / one test for each column, equal rate")
-    for size in SIZES:
-        draw = drawn_from(table, size, generator)
-        quiet = np.array([p_values(*draw("none")) for _ in range(4 * options.power_runs)])
+    shares: dict[Shift, list[str]] = {shift: [] for shift in SHIFTS}
+    for size in options.sizes:
+        reference, draw = drawn_from(table, size, generator)
+        known = known_before(reference)
+        quiet = np.array([p_values(known, draw(None)) for _ in range(4 * options.power_runs)])
         # Both are held at the threshold that raises 5 % false alarms in the same quiet chunks.
         limits = [
             max(options.rate, float(np.quantile(quiet[:, at], options.rate))) for at in (0, 1)
         ]
-        cells: list[str] = []
-        for kind in KINDS:
-            p = np.array([p_values(*draw(kind)) for _ in range(options.power_runs)])
+        for shift in SHIFTS:
+            p = np.array([p_values(known, draw(shift)) for _ in range(options.power_runs)])
             own, other = ((p[:, at] <= limits[at]).mean() for at in (0, 1))
-            cells.append(f"{kind} {own:.2f} / {other:.2f}")
-        print(f"  {size:>6} rows: {'  '.join(cells)}", flush=True)
+            shares[shift].append(f"{own:.2f} / {other:.2f}")
+    print_shares(shares, options.sizes)
 
 
 def sequential_power(
@@ -223,19 +266,25 @@ def sequential_power(
 ) -> None:
     print(f"{name}: the same rows in {LOOKS} looks, monitors / one test for each column and look")
     runs = options.power_runs
-    for size in SIZES:
-        draw, step = drawn_from(table, size, generator), size // LOOKS
-        cells: list[str] = []
-        for kind in KINDS[:-1]:
+    shares: dict[Shift, list[str]] = {shift: [] for shift in SHIFTS if shift[0] != "connection"}
+    for size in options.sizes:
+        (reference, draw), step = drawn_from(table, size, generator), size // LOOKS
+        watching = Watching(reference)
+        for shift, cells in shares.items():
             own = other = 0
             for _ in range(runs):
-                reference, chunk = draw(kind)
+                chunk = draw(shift)
                 stretches = [chunk.slice(at * step, step) for at in range(LOOKS)]
-                watching = Watching(reference)
                 own += watching.alarms(stretches, options.rate)
                 other += watching.single_alarms(stretches, options.rate)
-            cells.append(f"{kind} {own / runs:.2f} / {other / runs:.2f}")
-        print(f"  {size:>6} rows: {'  '.join(cells)}", flush=True)
+            cells.append(f"{own / runs:.2f} / {other / runs:.2f}")
+    print_shares(shares, options.sizes)
+
+
+def print_shares(shares: dict[Shift, list[str]], sizes: Sequence[int]) -> None:
+    print(f"  {'rows':18}" + "".join(f"{size:>14,}" for size in sizes))
+    for (kind, size), cells in shares.items():
+        print(f"  {f'{kind} {size:g}':18}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

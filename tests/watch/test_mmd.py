@@ -10,7 +10,7 @@ from mainstay.summaries.ruler import ruler_of
 from mainstay.summaries.summary import merge, summarise
 from mainstay.summaries.values import values_of, vectors
 from mainstay.watch import compare
-from mainstay.watch.mmd import discrepancy, kernel_width
+from mainstay.watch.mmd import discrepancy, features_of, kernel_width, squared_of
 
 
 def by_definition(first, second, width):
@@ -44,6 +44,27 @@ def test_the_estimate_is_that_of_the_definition(shift, correlation):
     found = discrepancy(first, second)
     # Of 512 random frequencies: about one part in twenty, and what is next to nothing stays so.
     assert found.squared == pytest.approx(exact, rel=0.25, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "published"),
+    [
+        ((0, 1, 100), (0, 1, 100), 0.00052755),
+        ((0, 1, 100), (0, 1, 10), -0.03200193),
+        ((0, 1, 10), (0, 1, 100), 0.07154671),
+        ((2, 1, 100), (0, 1, 100), 0.43377622),
+        ((2, 1, 100), (0, 1, 10), 0.23051378),
+        ((2, 1, 10), (0, 1, 100), 0.62530767),
+    ],
+)
+def test_the_definition_is_that_of_frouros(first, second, published):
+    """M8: the values its own tests expect, of the same numbers, at a width of one half."""
+    drawn = np.random.RandomState(31)
+    one, other = (drawn.normal(*made)[:, np.newaxis] for made in (first, second))
+    assert by_definition(one, other, 0.5) == pytest.approx(published, abs=1e-8)
+    draw = np.random.default_rng(1).normal(size=(1, 1 << 15)) / 0.5
+    found = squared_of(features_of(one, draw), features_of(other, draw))
+    assert found == pytest.approx(published, abs=0.01)
 
 
 def test_the_width_is_the_median_distance():

@@ -258,3 +258,12 @@ def test_nothing_to_look_at():
     assert ks_values(np.zeros(0), np.ones(2)).p == 1.0
     assert two_shares(0, 0, 1, 2).p == 1.0
     assert rank_place(np.array([3, 0]), np.array([4, 0])).p == 1.0
+
+
+def test_population_stability_is_that_of_frouros():
+    """M8: the value its own tests expect, of the same numbers in the same ten cells."""
+    drawn = np.random.RandomState(31)
+    first, second = drawn.normal(size=500), drawn.normal(size=500)
+    edges = np.histogram_bin_edges(np.concatenate([first, second]), 10)
+    counts = [np.histogram(values, edges)[0] for values in (first, second)]
+    assert distances.population_stability(*counts) == pytest.approx(0.01840072, abs=1e-8)

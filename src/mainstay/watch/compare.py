@@ -10,13 +10,15 @@ without a test.
 import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.summaries.ruler import ruler_of
-from mainstay.summaries.summary import summarise
+from mainstay.summaries.ruler import Ruler, ruler_of
+from mainstay.summaries.summary import Summary, summarise
 from mainstay.summaries.values import values_of
 from mainstay.watch.column import checks_of
 from mainstay.watch.correlated import correlated
@@ -101,25 +103,44 @@ def _options(false_alarms: float, looks: int, least_effect: float) -> None:
         )
 
 
+class FirstLook(NamedTuple):
+    """What is kept of a column of the reference, whatever it is held against."""
+
+    name: str
+    ruler: Ruler
+    summary: Summary
+    sample: Sample
+    type: str
+
+
 def measure(before: Frame, after: Frame, names: list[str]) -> list[Measured]:
     """Look at every column of both data sets, several at a time."""
     threads = max(1, min(_THREADS_MAX, os.cpu_count() or 1, len(names)))
-    rows = rows_of(before.rows), rows_of(after.rows)
+    first, second = rows_of(before.rows), rows_of(after.rows)
 
     def one(name: str) -> Measured:
-        values = values_of(before.column(name))
-        ruler, tally = ruler_of(values)
-        first = summarise(values, ruler, tally)
-        sample = sample_of(values, ruler, rows[0])
-        # Let go of the first column before the second is read.
-        reference_type, tally, values = values.type, None, values_of(after.column(name))
-        second = summarise(values, ruler)
-        types = reference_type, values.type
-        return _measured(Measured(name, ruler, first, second, types), sample,
-                         sample_of(values, ruler, rows[1]))  # fmt: skip
+        # The first column is let go of before the second is read.
+        return against(known_of(before, name, first), after, second)
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(one, names))
+
+
+def known_of(frame: Frame, name: str, rows: npt.NDArray[np.int64]) -> FirstLook:
+    """A column of the reference, with the rows of it that are looked at one by one."""
+    values = values_of(frame.column(name))
+    ruler, tally = ruler_of(values)
+    summary = summarise(values, ruler, tally)
+    return FirstLook(name, ruler, summary, sample_of(values, ruler, rows), values.type)
+
+
+def against(known: FirstLook, frame: Frame, rows: npt.NDArray[np.int64]) -> Measured:
+    """The same column of the current data beside it."""
+    values = values_of(frame.column(known.name))
+    current = summarise(values, known.ruler)
+    types = known.type, values.type
+    return _measured(Measured(known.name, known.ruler, known.summary, current, types),
+                     known.sample, sample_of(values, known.ruler, rows))  # fmt: skip
 
 
 def _measured(column: Measured, first: Sample, second: Sample) -> Measured:

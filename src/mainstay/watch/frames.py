@@ -1,8 +1,9 @@
 """Whatever people keep tables in, column by column, copied no more than needed.
 
-Taken are pandas and Polars data frames, Arrow tables, batches and readers, DuckDB relations,
-mappings of names to NumPy arrays or lists, Parquet files, and anything else that speaks the Arrow
-stream or the data frame protocol. No library is imported for it but PyArrow, and that only when
+Taken are pandas and Polars data frames, Arrow tables, batches and readers, mappings of names to
+NumPy arrays or lists, Parquet files, whatever holds no rows yet (`lazy.py`: DuckDB, Ibis, Spark,
+Dask, lazy Polars), and anything else that speaks the Arrow stream or the data frame protocol. No
+library is imported for it but PyArrow, and that only when
 it is needed. A column is handed on as a NumPy array or an Arrow chunked array; a Parquet file is
 read one column at a time, so that it may be larger than memory.
 """
@@ -17,10 +18,11 @@ import numpy as np
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.summaries.arrow import arrow
+from mainstay.watch.lazy import library_of, rows_of_lazy
 
 _TAKEN = (
-    "a pandas or Polars data frame, an Arrow table, a DuckDB relation, a mapping of names to arrays"
-    " or the path of a Parquet file"
+    "a pandas or Polars data frame, an Arrow table, a DuckDB, Ibis, Spark or Dask relation, a"
+    " mapping of names to arrays or the path of a Parquet file"
 )
 
 
@@ -42,18 +44,10 @@ def frame_of(data: Any, role: str) -> Frame:
         return _parquet(Path(data), role)
     if isinstance(data, Mapping):
         return _mapping(data, role)  # pyright: ignore[reportUnknownArgumentType]  # because a caller's mapping says nothing of its values
-    library = type(data).__module__.partition(".")[0].lstrip("_")
-    if library == "pandas" and hasattr(data, "columns"):
+    rows = rows_of_lazy(data)
+    data = data if rows is None else rows
+    if library_of(data) == "pandas" and hasattr(data, "columns"):
         return _pandas(data, role)
-    if library == "duckdb" and hasattr(data, "to_arrow_table"):
-        return _arrow(data.to_arrow_table(), role)
-    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        raise InvalidUsage(
-            f"{role} is a lazy frame, which holds no rows yet",
-            field=role,
-            got=type(data).__name__,
-            expected="what its .collect() returns",
-        )
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         return _stream(data, role)
     if hasattr(data, "__dataframe__"):

@@ -44,8 +44,8 @@ def discrepancy(first: Matrix, second: Matrix) -> Discrepancy | None:
     if width == 0.0:
         return None
     draw = np.random.default_rng(_SEED).normal(size=(first.shape[1], FEATURES)) / width
-    before, after = _features(first, draw), _features(second, draw)
-    return Discrepancy(_squared(before, after), told_apart(before, after, _witness))
+    before, after = features_of(first, draw), features_of(second, draw)
+    return Discrepancy(squared_of(before, after), told_apart(before, after, _witness))
 
 
 def kernel_width(first: Matrix, second: Matrix) -> float:
@@ -64,13 +64,14 @@ def _thinned(rows: Matrix) -> Matrix:
     return rows[:: max(1, len(rows) // _WIDTH_ROWS)]
 
 
-def _features(rows: Matrix, draw: Matrix) -> Matrix:
+def features_of(rows: Matrix, draw: Matrix) -> Matrix:
     """Rows whose products are about the kernel of the vectors; each has length 1."""
     turned = rows @ draw
     return np.concatenate([np.cos(turned), np.sin(turned)], axis=1) / math.sqrt(draw.shape[1])
 
 
-def _squared(before: Matrix, after: Matrix) -> float:
+def squared_of(before: Matrix, after: Matrix) -> float:
+    """The unbiased estimate, from the features of two samples (Gretton and others, 2012)."""
     n, m = len(before), len(after)
     first, second = before.sum(axis=0), after.sum(axis=0)
     # The product of each row with itself is 1, and is no pair.
