@@ -3,7 +3,8 @@
 Promises that what was told of a key counts for the newest decision of its model that had that
 value when it happened, made at most `labels.within` before; that it counts once, wherever the
 keeper dies: the outcome's id follows from what was told, and is written only where the journal does
-not have it; that outcomes are made in the order in which things were told; and that a look costs
+not have it; that outcomes are made in the order in which things were told; that what was told while
+nobody looked is found by who looks first, however long ago that was; and that a look after it costs
 nothing while nothing waits, and one question to the journal for all that does.
 
 What finds no decision is asked about again, after longer and longer pauses, for as long as
@@ -99,12 +100,18 @@ class Joining:
             self._join(known)
 
     def _begin(self, model: str) -> _Model:
-        since_ms = max(0, self._clock.now_ns() - PATIENCE_NS) // _MS - APART_MS
+        since_ns = max(0, self._clock.now_ns() - PATIENCE_NS)
+        kinds = ("keyed", "outcome")
         wanted = Wanted(
-            model=model, since_ms=since_ms, columns=(), kinds=("keyed", "outcome"), decisions=False
+            model=model, since_ms=since_ns // _MS, columns=(), kinds=kinds, decisions=False
         )
-        self._models[model] = _Model(self._news(wanted))
-        return self._models[model]
+        known = _Model(self._news(wanted))
+        while old := left_over(self._query, model, since_ns):
+            # All of it waited for long enough, so all of it is settled at once.
+            known.waiting = {waiting.outcome: waiting for waiting in map(Waiting, old)}
+            self._join(known)
+        self._models[model] = known
+        return known
 
     def _learn(self, known: _Model) -> bool:
         """Read on; whether there was anything."""
@@ -186,6 +193,21 @@ def outcome_of(waiting: Waiting, decision: str | None, known_ns: int) -> Event:
         subject=decision or str(nobodys),
         body={**said, KEYED: {"event": event.id, "found": decision is not None}},
     )
+
+
+def left_over(query: Query, model: str, until_ns: int) -> list[Event]:
+    """What was told before then and became nothing yet, the oldest of it."""
+    mine = f"model = {_quoted(model)}"
+    rows: list[dict[str, Any]] = query(
+        "SELECT told.* FROM (SELECT id, kind, time_ns, known_ns, model, actor, subject, body"  # noqa: S608  # because what is put in is quoted or a number
+        f" FROM events WHERE kind = 'keyed' AND {mine} AND known_ns < {until_ns}) told ANTI JOIN"
+        " (SELECT json_extract_string(body, '$.keyed.event') AS event FROM events"
+        f""" WHERE kind = 'outcome' AND {mine} AND body LIKE '%"keyed":%') became"""
+        f" ON became.event = told.id ORDER BY known_ns, id LIMIT {_AT_ONCE}"
+    ).to_pylist()
+    return [
+        msgspec.convert(row | {"body": msgspec.json.decode(row["body"])}, Event) for row in rows
+    ]
 
 
 def find(query: Query, due: Sequence[Waiting]) -> dict[str, Found]:
