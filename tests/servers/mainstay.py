@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,16 +95,20 @@ def pack_model(
 
 
 def live_model(workspace: Path, **packing: Any) -> None:
-    """A new workspace in which a version is live: made once in this process, then copied."""
-    packed_with = repr(sorted(packing.items()))
-    if packed_with not in _made:
+    """A new workspace in which a version is live, as `pack_model` makes it."""
+    copy_live(workspace, repr(sorted(packing.items())), lambda made: pack_model(made, **packing))
+
+
+def copy_live(workspace: Path, made_of: str, make: Callable[[Path], object]) -> None:
+    """A new workspace with a version, live: made once of this in this process, then copied."""
+    if made_of not in _made:
         made = Path(_kept.name) / str(len(_made)) / "shop"
         made.parent.mkdir()
-        pack_model(made, **packing)
+        make(made)
         open_workspace(made).deploy(MODEL, None, "first")
-        _made[packed_with] = made
-    made = _made[packed_with]
-    shutil.copytree(made, workspace, dirs_exist_ok=True)
+        _made[made_of] = made
+    made = _made[made_of]
+    shutil.copytree(made, workspace)
     shutil.copy(made.parent / f"{MODEL}.yaml", workspace.parent)
 
 
@@ -212,8 +216,9 @@ def start_server(workspace: Path, *arguments: str) -> RunningServer:
 
 
 def serving(workspace: Path, *arguments: str) -> RunningServer:
-    """A complete server that has answered at least once with a packed and deployed model."""
-    live_model(workspace)
+    """A complete server that has answered at least once; its workspace is made if need be."""
+    if not workspace.exists():
+        live_model(workspace)
     server = start_server(workspace, *arguments)
     try:
         until(server.answers, what=f"the first answer: {server.said()}")

@@ -4,6 +4,7 @@ again, until the day that they were told."""
 import http.client
 import json
 import os
+import re
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_two_hundred_users_may_keep_the_old_version_until_a_day(tmp_path: Path) 
         until(lambda: "48 units went back to v1" in newest(workspace).words, what="the count")
         shown = mainstay("status", workspace=shop).stdout
         assert "opt_back of v2 against v1" in shown
-        assert "48 units went back to v1; 60 min left" in shown
+        assert re.search(r"48 units went back to v1; [56]\d min left", shown), shown
 
         with pytest.raises(Conflict) as refused:
             workspace.deploy(MODEL, 1, "no")

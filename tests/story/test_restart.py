@@ -47,7 +47,7 @@ class Waiting:
         body = json.dumps({"inputs": dict.fromkeys(FIELDS, 0.5)})
         head = {"authorization": f"Bearer {secret}"}
         while not self._done.is_set():
-            line = http.client.HTTPConnection(str(self._place.hostname), self._place.port, 20)
+            line = http.client.HTTPConnection(str(self._place.hostname), self._place.port, 120)
             line.request("POST", f"/models/{MODEL}/decide", body, head)
             answer = line.getresponse()
             told = json.loads(answer.read())

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.servers.collector import Collector, values
-from tests.servers.mainstay import MODEL, mainstay, pack_model, serving
+from tests.servers.mainstay import MODEL, live_model, mainstay, serving
 from tests.servers.until import until
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -31,7 +31,7 @@ def test_a_request_is_told_to_a_collector_step_by_step(
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "1000")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=risk")
     workspace = tmp_path / "shop"
-    pack_model(workspace)
+    live_model(workspace)
     settings = workspace / "mainstay.toml"
     wanted = f'telemetry = "{collector.url}"'
     settings.write_text(settings.read_text().replace('telemetry = ""', wanted))

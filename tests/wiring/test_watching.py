@@ -19,7 +19,17 @@ from mainstay.watch.monitors.columns import GRACE_MS
 from mainstay.wiring.packing import pack
 from mainstay.wiring.watching import BundleVersions, Watching
 from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import CONTRACT, MODEL, mainstay, onnx_model
+from tests.servers.mainstay import CONTRACT, MODEL, copy_live, mainstay, onnx_model
+
+
+def pack_watched(folder: Path, more: str) -> None:
+    """A version that saw enough rows to be watched by."""
+    contract = folder.parent / f"{MODEL}.yaml"
+    contract.write_text(CONTRACT + more)
+    pack(
+        MODEL, model=onnx_model(), confidence=np.random.default_rng(7).normal(0, 1, (2000, 3)),
+        contract=contract, workspace=folder, classes=("low", "high"), quiet=True,
+    )  # fmt: skip
 
 
 class Shop:
@@ -27,13 +37,7 @@ class Shop:
 
     def __init__(self, folder: Path, clock: ManualClock, more: str = "") -> None:
         self.folder = folder
-        contract = folder.parent / f"{MODEL}.yaml"
-        contract.write_text(CONTRACT + more)
-        pack(
-            MODEL, model=onnx_model(), confidence=np.random.default_rng(7).normal(0, 1, (2000, 3)),
-            contract=contract, workspace=folder, classes=("low", "high"), quiet=True,
-        )  # fmt: skip
-        assert mainstay("deploy", MODEL, workspace=folder).returncode == 0
+        copy_live(folder, f"watched {more}", lambda made: pack_watched(made, more))
         self.clock = clock
         self.generator = np.random.default_rng(1)
         self.number = 0
