@@ -8,12 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 
 from mainstay.base.clock import ManualClock
+from mainstay.bundle.extracting import Extracted
 from mainstay.cli import cli
 from mainstay.contract.columns import encode
-from mainstay.renew.skew.compare import ALONE, OTHERWISE, TWICE
+from mainstay.release.gate.gather import Opened
+from mainstay.renew.skew.compare import (
+    ALONE,
+    OTHERWISE,
+    TWICE,
+    Hints,
+    compare,
+    other_releases,
+)
 from mainstay.renew.skew.sample import drawn
+from mainstay.wiring.gating import extractor_changed
 from mainstay.wiring.packing import pack
 from mainstay.wiring.skewing import SkewKeeper
 from mainstay.wiring.workspace import Workspace, open_workspace
@@ -126,6 +137,39 @@ def test_the_example_is_the_decision_that_is_the_furthest(shop: Path):
     said = " ".join(run(shop, "sums", "--version", "1").output.split())
     assert "length 2 of 80" in said
     assert "2 features come out otherwise; 3 bit for bit as they were, 1 but for noise" in said
+
+
+def test_the_gate_says_that_the_extractor_is_another(template: Path):
+    """Before it serves; it fails nobody, and of the same extractor nothing is said."""
+    opened = open_workspace(template)
+    versions = [
+        Opened(
+            number=number, fingerprint=here.fingerprint, folder=here.folder, manifest=here.manifest
+        )
+        for number in (1, 2, 3)
+        for here in [opened.here(opened.registry.find("sums", number).fingerprint)]
+    ]
+    (found,) = extractor_changed(versions[2], versions[0])
+    assert (found.check, found.verdict) == ("extractor", "pass")
+    assert "skew sums --version 1 --against 3`" in found.words
+    assert extractor_changed(versions[0], versions[0]) == []
+    assert extractor_changed(versions[0], None) == []
+    plain = structs.replace(versions[1], manifest=structs.replace(versions[1].manifest, code=None))
+    assert "no extractor, where v1 has one" in extractor_changed(plain, versions[0])[0].words
+    assert "an extractor, where v2 has none" in extractor_changed(versions[0], plain)[0].words
+
+
+def test_another_release_of_a_library_is_named():
+    """Of those that the extractor imports."""
+    before = {"numpy": "1.9", "scipy": "1.0"}
+    assert other_releases(before, {"numpy": "1.9", "pandas": "3.0"}) == ()
+    (said,) = other_releases(before, {"numpy": "2.0"})
+    assert said == "numpy is 2.0 now and was 1.9 when it was packed"
+    seen = Extracted(
+        rows=np.array([0]), features={"x": np.array([2.0])}, again=frozenset(), alone=frozenset()
+    )
+    found = compare(["d"], {"x": np.array([1.0])}, seen, Hints(libraries=(said,)))
+    assert found.skewed[0].causes == (OTHERWISE, said)
 
 
 def test_what_another_extractor_would_make_is_seen_before_it_serves(template: Path):

@@ -2,8 +2,11 @@
 
 from mainstay.base.errors import InvalidBundle, InvalidUsage
 from mainstay.base.ids import DecisionId, DecisionIds
+from mainstay.bundle.extractor import digest_of
 from mainstay.bundle.model import Version
+from mainstay.contract.finding import Finding
 from mainstay.release.gate.fitness import fits
+from mainstay.release.gate.gather import Opened
 from mainstay.release.gate.model import Machine
 from mainstay.release.gate.run import Passage
 from mainstay.serve.machine import machine_use
@@ -54,3 +57,26 @@ def new_passage(
         actor=actor,
         time_ns=now_ns,
     )
+
+
+def extractor_changed(candidate: Opened, baseline: Opened | None) -> list[Finding]:
+    """Says, where it is so, that a candidate makes its features by another extractor than what
+    serves; that is no fault, and its answers are compared as ever."""
+    if baseline is None:
+        return []
+    ours, theirs = (digest_of(each.folder, each.manifest) for each in (candidate, baseline))
+    if ours == theirs:
+        return []
+    words = (
+        f"another extractor than that of v{baseline.number}"
+        if ours and theirs
+        else f"an extractor, where v{baseline.number} has none"
+        if ours
+        else f"no extractor, where v{baseline.number} has one"
+    )
+    if ours and theirs:
+        words += (
+            f"; `mainstay experiment skew {candidate.manifest.model} --version {baseline.number} "
+            f"--against {candidate.number}` names the features that come out otherwise"
+        )
+    return [Finding(check="extractor", verdict="pass", words=words)]

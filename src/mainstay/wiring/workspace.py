@@ -59,7 +59,7 @@ from mainstay.serve.routes.model import Draft, Route
 from mainstay.tally.sqlite import SqliteTally
 from mainstay.wiring.cascading import Cascades
 from mainstay.wiring.folders import Places, open_places
-from mainstay.wiring.gating import check_room, machine_of, new_passage
+from mainstay.wiring.gating import check_room, extractor_changed, machine_of, new_passage
 from mainstay.wiring.stores import Stores
 from mainstay.wiring.trials import Trials
 
@@ -322,7 +322,11 @@ class Workspace(Stores):
             wish,
             query=self.journal.query,
             machine=machine_of(self.places),
-            found=(*self.cascades.planned(version).plan.findings, *relied_on),
+            found=(
+                *self.cascades.planned(version).plan.findings,
+                *relied_on,
+                *extractor_changed(candidate, baseline),
+            ),
         )
         self.verdicts.keep(verdict)
         return verdict
