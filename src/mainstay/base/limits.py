@@ -97,6 +97,9 @@ WATCHED_COLUMNS_MAX: Final = 2_000
 SLICES_PER_COLUMN_MAX: Final = 50
 STEPS_WATCHED_MAX: Final = 20
 
+# Where answers are shown.
+PLACES_MAX: Final = 10_000
+
 # What is told of keys, not of decisions.
 KEY_MAX_CHARACTERS: Final = 256
 KEYED_WAITING_MAX: Final = 100_000

@@ -87,9 +87,9 @@ def add(output: Output, model: str, file: Path, workspace: str | None) -> None:
     """Tell what was right of MODEL's decisions, as a FILE says.
 
     CSV with a head (.csv), or one JSON object on each line: `key` or `decision`, then `label`,
-    `reaction`, `dwell_ms`, `time` (RFC 3339; now where there is none). A line counts once, however
-    often the file is read; a file with a wrong line is refused whole. A running server finds the
-    decisions of keys (`labels.key`).
+    `reaction`, `dwell_ms`, `place`, `time` (RFC 3339; now where there is none). A line counts once,
+    however often the file is read; a file with a wrong line is refused whole. A running server
+    finds the decisions of keys (`labels.key`).
     """
     with output.working(f"Reading {file.name}", total=1.0) as told:
         made = add_outcomes(open_workspace(workspace), model, file, told)

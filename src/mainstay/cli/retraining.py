@@ -108,6 +108,8 @@ def show_retrained(output: Output, found: Retrained) -> None:
         output.say(f"  [dim]left out[/]   {count:,} {escape(why)}")
     if run.started != SCRATCH:
         output.say(f"  [dim]started[/]    from what version {run.started[:12]} left")
+    if run.placed:
+        output.say(f"  [dim]places[/]     {run.placed:,} of them say where they were shown")
     if run.repeated:
         output.say(f"  [dim]repeated[/]   {run.repeated:,} rows say what an earlier one says")
     output.say(f"  [dim]code[/]       {escape(run.function)}, {run.code[:12]}; seed {run.seed}")

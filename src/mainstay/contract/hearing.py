@@ -38,5 +38,9 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heard add`) counts for the newest decision that had this value when it happened."""
     within: str = ""
     """How long before something is told of its key a decision was made at most; `key` needs it."""
+    places: int = 0
+    """At how many places an answer can be shown, such as 50 in a list: where it stood shapes what
+    is heard of it. Who tells an outcome may then say at which one (`place`, 1 the first), and
+    training code gets it as `data.places`. A ranking's own places are known without this."""
     ask: Ask | None = None
     """What people are asked to label; without it nobody is."""

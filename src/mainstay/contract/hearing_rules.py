@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mainstay.base.errors import InvalidUsage
+from mainstay.base.limits import PLACES_MAX
 from mainstay.contract.hearing import Labels
 from mainstay.contract.model import (
     Category,
@@ -45,6 +46,8 @@ def hearing_faults(labels: Labels, known: Known) -> Iterator[Fault]:
     for caller, trust in labels.trust.items():
         if not (math.isfinite(trust) and 0.0 <= trust <= 1.0):
             yield Fault(("labels", "trust", caller), f"must be 0 to 1, got {trust}")
+    if labels.places:
+        yield from _place_faults(labels.places, known)
     if labels.learn_from == "held_out" and not _held_out(labels):
         words = "`held_out` needs `labels.hold_out`: the part that is answered without the model"
         yield Fault(("labels", "learn_from"), words)
@@ -55,6 +58,17 @@ def _held_out(labels: Labels) -> bool:
         return bool(share(labels.hold_out))
     except InvalidUsage:
         return True  # told at that setting
+
+
+def _place_faults(places: int, known: Known) -> Iterator[Fault]:
+    """Where answers are shown."""
+    at: Setting = ("labels", "places")
+    if not 2 <= places <= PLACES_MAX:
+        yield Fault(at, f"must be 2 to {PLACES_MAX}, got {places}; with one place nothing differs")
+    if isinstance(known.output, VectorOutput):
+        yield Fault(at, "a model that answers vectors has no labels")
+    if isinstance(known.output, Ranking):
+        yield Fault(at, "the places of a ranking's items are known from its answers; leave it out")
 
 
 def _key_faults(labels: Labels, known: Known) -> Iterator[Fault]:

@@ -132,6 +132,7 @@ _EXAMPLES: Final = {
     "labels.key": "order_id",
     "labels.within": "7d",
     "labels.trust": "{crowd: 0.5}",
+    "labels.places": "50",
     "labels.ask": "{most: 100 per 1d, overlap: 2}",
     "watch.usage": "{hour_vs_yesterday: 30 %, day_vs_last_week: 15 %}",
     "judge.undo": "{within: 24h}",

@@ -1,10 +1,11 @@
 """What was right, read from a file: outcomes by a key or by the id of a decision.
 
 A CSV file with a head, or one JSON object on each line: `key` (or the name of `labels.key`) or
-`decision`, then `label`, `reaction`, `dwell_ms` and `time`. Promises that nothing is taken of a
-file with a line that is wrong; and that a line counts once, however often the file is read, and
-wherever reading it was cut short: what a line becomes has an id that follows from the line. What a
-line without a `time` says of a key happens now, and is known by its file and its place in it.
+`decision`, then `label`, `reaction`, `dwell_ms`, `place` and `time`. Promises that nothing is taken
+of a file with a line that is wrong; and that a line counts once, however often the file is read,
+and wherever reading it was cut short: what a line becomes has an id that follows from the line.
+What a line without a `time` says of a key happens now, and is known by its file and its place in
+it.
 """
 
 import csv
@@ -32,7 +33,7 @@ from mainstay.wiring.pinning import live_contract
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
 _AT_ONCE: Final = 5_000
-_NAMES: Final = ("key", "decision", "label", "reaction", "dwell_ms", "time")
+_NAMES: Final = ("key", "decision", "label", "reaction", "dwell_ms", "place", "time")
 Progress = Callable[[float], None]
 
 
@@ -147,7 +148,8 @@ class _Reading:
                 raise InvalidRequest("there is a `decision` beside the `key`", field="key",
                                      rule="duplicate", expected="one of the two")  # fmt: skip
             rows.append(KeyedBody(key=line.key, label=line.label, reaction=line.reaction,
-                                  dwell_ms=line.dwell_ms, time=line.time))  # fmt: skip
+                                  dwell_ms=line.dwell_ms, place=line.place,
+                                  time=line.time))  # fmt: skip
         about = self._contract.model, self._who
         found: dict[int, Event] = {}
         for place, told in zip(
@@ -226,7 +228,7 @@ class _Reading:
 
     def _typed(self, row: dict[str, Any]) -> dict[str, Any]:
         """Texts of a CSV file as what they stand for; what does not fit is refused later."""
-        kinds: dict[str, type] = {"dwell_ms": float}
+        kinds: dict[str, type] = {"dwell_ms": float, "place": int}
         if self._numbers:
             kinds["label"] = float
         if self._key is not None and self._key.whole:

@@ -4,15 +4,15 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from mainstay.base.errors import NotFound
+from mainstay.base.errors import MainstayError, NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
-from mainstay.contract.model import Contract, columns_of
+from mainstay.contract.model import Contract, Ranking, columns_of
 from mainstay.contract.renewing_rules import LOGGED
 from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
-from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
+from mainstay.renew.labels.model import Definition, Lists, answers_of, logged_columns, sql_type
 from mainstay.renew.labels.read import count, logged_now, read
 from mainstay.renew.quarantine.model import merged
 from mainstay.renew.snapshots import take as snapshots
@@ -87,10 +87,36 @@ def define(
         trust=trust,
         unshaped=labels.learn_from == "held_out",
         by_propensity=labels.weigh == "propensity",
+        places=isinstance(contract.output, Ranking) or bool(labels.places),
+        lists=_lists(workspace, contract, since_ns),
         features=features_of(workspace, model, since_ns)
         if contract.renew.features == LOGGED
         else None,
     )
+
+
+def _lists(workspace: Workspace, contract: Contract, since_ns: int) -> Lists | None:
+    """What the versions of a ranking showed, by their own contracts; of one whose bundle is gone
+    nobody knows that."""
+    if not isinstance(contract.output, Ranking):
+        return None
+    quoted = contract.model.replace("'", "''")
+    table = workspace.journal.query(
+        f"SELECT DISTINCT fingerprint FROM decisions WHERE model = '{quoted}'"  # noqa: S608  # because the name is quoted
+        f" AND id >= '{max(since_ns, 0) // 1_000_000:012x}' ORDER BY fingerprint"
+    )
+    items = dict.fromkeys(contract.output.items)
+    tops: dict[str, int] = {}
+    for fingerprint in table.column("fingerprint").to_pylist():
+        try:
+            output = workspace.unpacked(fingerprint).manifest.contract.output
+        except MainstayError:
+            continue
+        if isinstance(output, Ranking):
+            tops[fingerprint] = output.top
+            items |= dict.fromkeys(output.items)
+    there = logged_now(workspace.journal.query)
+    return Lists(items=tuple(item for item in items if f"output_{item}" in there), tops=tops)
 
 
 def take_snapshot(

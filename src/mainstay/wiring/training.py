@@ -44,6 +44,7 @@ from mainstay.renew.training.model import (
     CHECK,
     KEPT,
     ORDER,
+    PLACE,
     TRAINING,
     WEIGHT,
     Made,
@@ -119,6 +120,8 @@ class LearnedRows:
     weights: Column
     """How much each counts."""
     skipped: dict[str, int]
+    shown_at: Column
+    """Where each was shown, 1 the first; 0 where nobody knows."""
     features: Columns = field(default_factory=dict[str, Column])
     """As they were made when they were decided; nothing unless `renew.features` is `logged`."""
 
@@ -247,7 +250,8 @@ def task_of(
     for name, part in (("learned", learned), ("tested", tested)):
         examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
         (into / name).write_bytes(encode_examples(examples))
-    (into / "weights").write_bytes(encode({WEIGHT: rows.weights[learned]}))
+    shown_at = rows.shown_at[learned]
+    (into / "weights").write_bytes(encode({WEIGHT: rows.weights[learned], PLACE: shown_at}))
     served = served_of(workspace, snapshot, rows.features, (learned, tested), into)
     return Task(
         contract=contract,
@@ -267,6 +271,7 @@ def task_of(
             tested=tested.stop - tested.start,
             skipped={**snapshot.left_out, **rows.skipped},
             features="" if served is None else served.extractor,
+            placed=int(np.count_nonzero(shown_at)),
             repeated=repeated_rows(take(rows.inputs, learned), rows.labels[learned]),
         ),
         card=_card(workspace, contract, snapshot, who),
@@ -328,6 +333,9 @@ def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> L
     if WEIGHT in table.column_names:  # what was taken before there were any has none
         weights = table.column(WEIGHT).to_numpy().astype(np.float64)
     weights = weights[fitted.rows]
+    shown_at = np.zeros(snapshot.rows, dtype=np.int64)
+    if PLACE in table.column_names:  # only where a contract knows of places
+        shown_at = table.column(PLACE).to_numpy().astype(np.int64)
     known = np.ones(len(labels), dtype=np.bool_)
     if not numbers:
         answers = frozenset(answers_of(contract))
@@ -339,6 +347,7 @@ def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> L
         times_us=times_us[known],
         weights=weights[known],
         skipped={why: count for why, count in skipped.items() if count},
+        shown_at=shown_at[fitted.rows][known],
         features=take(take(features, fitted.rows), known),
     )
 

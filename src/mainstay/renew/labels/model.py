@@ -74,6 +74,14 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of decisions, as the journal names them, to their types, as SQL names those."""
 
 
+class Lists(msgspec.Struct, frozen=True, kw_only=True):
+    """What rankings showed: so many of these items, best first."""
+
+    items: tuple[str, ...]
+    tops: dict[str, int]
+    """Fingerprints of versions to how many of the best each shows."""
+
+
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows are meant."""
 
@@ -106,6 +114,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A row counts the more, the less probable it was that its version answered."""
     features: Features | None = None
     """Features that are wanted, too."""
+
+    places: bool = False
+    """Where each answer was shown is wanted, too, as the column `place`: as somebody said with an
+    outcome, or for what the label names as it stood in the list that was shown."""
+    lists: Lists | None = None
 
     def check(self) -> None:
         """Refuse what cannot have a row."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from mainstay.journal.arrow import pc
 from mainstay.renew.labels import model as words
-from mainstay.renew.labels.model import Definition, Labelled, Stretch
+from mainstay.renew.labels.model import Definition, Labelled, Lists, Stretch
 
 Query = Callable[[str], Any]
 
@@ -94,15 +94,53 @@ def _rows(definition: Definition, there: frozenset[str]) -> str:
         label = f"coalesce(last.label, {meant})"
         silent = f"(decision_ns + {definition.window_ns}) // 1000"
         heard, join = f"coalesce({heard}, {silent})", "LEFT JOIN"
+    place, shown, also = "", "", ""
+    if definition.places:
+        place = f", {_place(definition.lists, label)} AS place"
+        if definition.lists is None:
+            shown = f" shown AS ({_shown(definition)}),"
+            also = " LEFT JOIN shown ON decided.id = shown.subject"
     return (
-        f"{_heard(definition)}, told AS ({_told(definition)}),"  # noqa: S608  # because names are quoted and the rest are numbers
+        f"{_heard(definition)}, told AS ({_told(definition)}),{shown}"  # noqa: S608  # because names are quoted and the rest are numbers
         " decided AS (SELECT *, epoch_us(time) * 1000 AS decision_ns FROM decisions"
         f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)})"
         f" SELECT decided.id AS id, epoch_us(time) AS time_us, {label} AS label,"
         f" {heard} AS heard_us, version, arm, propensity, {weight} AS weight,"
-        f" coalesce(last.actor, '') AS source{values}, {why} AS why, answers"
-        f" FROM decided {join} told ON decided.id = told.subject ORDER BY decided.id"
+        f" coalesce(last.actor, '') AS source{place}{values}, {why} AS why, answers"
+        f" FROM decided {join} told ON decided.id = told.subject{also} ORDER BY decided.id"
     )
+
+
+def _shown(definition: Definition) -> str:
+    """Where decisions were shown, by the last one who said so and is trusted."""
+    place = "json_extract(body, '$.place')"
+    return (
+        f"SELECT subject, arg_max(TRY_CAST({place} AS BIGINT), struct_pack(known_ns := known_ns,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" id := id)) AS place FROM events WHERE kind = 'outcome'"
+        f" AND model = {_quoted(definition.model)} AND known_ns <= {definition.known_ns}"
+        f""" AND body LIKE '%"place":%' AND {place} IS NOT NULL"""
+        f" AND {_between('subject', definition)}"
+        f" AND NOT {_within('time_ns', definition.without)} AND {_trust(definition)} > 0"
+        " GROUP BY subject"
+    )
+
+
+def _place(lists: Lists | None, label: str) -> str:
+    """Where an answer was shown, 1 the first; 0 where nobody knows, or it was not shown."""
+    if lists is None:
+        return "coalesce(shown.place, 0)"
+    if not lists.tops or not lists.items:
+        return "0"
+    items = ", ".join(map(_quoted, lists.items))
+    scores = f"[{', '.join(_named(f'output_{item}') for item in lists.items)}]"
+    at = f"list_position([{items}], {label})"
+    tops = " ".join(
+        f"WHEN fingerprint = {_quoted(version)} THEN {top}" for version, top in lists.tops.items()
+    )
+    top = f"CASE WHEN status IN ('answered', 'asked') THEN CASE {tops} ELSE 0 END ELSE 0 END"
+    before = f"score > {scores}[{at}] OR (score = {scores}[{at}] AND i < {at})"
+    rank = f"(1 + len(list_filter({scores}, lambda score, i: {before})))"
+    return f"CASE WHEN {scores}[{at}] IS NOT NULL AND {rank} <= {top} THEN {rank} ELSE 0 END"
 
 
 def _told(definition: Definition) -> str:

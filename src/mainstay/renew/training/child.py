@@ -29,7 +29,7 @@ from mainstay.contract.model import Contract, NumberOutput
 from mainstay.contract.times import duration_ns
 from mainstay.renew.training import served
 from mainstay.renew.training.data import Folders, Packing, TrainingData, in_form
-from mainstay.renew.training.model import KEPT, TRAINING, WEIGHT, Made, Task
+from mainstay.renew.training.model import KEPT, PLACE, TRAINING, WEIGHT, Made, Task
 
 _WORDS_MAX: Final = 600
 _SEED_MAX: Final = 2**32
@@ -46,13 +46,15 @@ def run(task: Task) -> Made:
     seed = task.run.seed
     random.seed(seed)
     np.random.seed(seed % _SEED_MAX)  # noqa: NPY002  # because training code may draw from it
+    beside = decode(Path(task.weights).read_bytes()) if task.weights else {}
     data = TrainingData(
         learned.inputs,
         _labels(task.contract, learned),
         seed=seed,
         folders=folders,
         snapshot=task.run.snapshot,
-        weights=decode(Path(task.weights).read_bytes())[WEIGHT] if task.weights else None,
+        weights=beside.get(WEIGHT),
+        places=beside.get(PLACE),
     )
     extractor = served.hand_over(data, task.served) if task.served is not None else None
     returned = _called(task, function_of(task), data)

@@ -57,6 +57,7 @@ class TrainingData:
         folders: Folders,
         snapshot: str,
         weights: Column | None = None,
+        places: Column | None = None,
     ) -> None:
         self.inputs = inputs
         """Input and context columns by name, as they were logged when the decision was made."""
@@ -68,6 +69,11 @@ class TrainingData:
         self.features: Columns | None = None
         """Features by name, as they were made when the decisions were, in the order in which the
         extractor makes them; nothing unless `renew.features` is `logged`."""
+        self.places: Column = np.zeros(len(labels), np.int64) if places is None else places
+        """Where each answer was shown, 1 the first, 0 where nobody knows: where it stood shapes
+        what was heard of it. Of a ranking: where the label stood in the list that was shown, 0
+        where it was not in it. Nobody knows it beforehand, so no model is asked with it: one that
+        learns from it takes one and the same place for all when it answers."""
         self.seed = seed
         """For every draw; `random` and NumPy's own generator are seeded with it already."""
         self.folder = folders.scratch

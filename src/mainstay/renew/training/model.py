@@ -20,6 +20,8 @@ TRAINING: Final = "training"
 """The parameter on a card that says how a version was trained."""
 WEIGHT: Final = "weight"
 """The column of a snapshot that says how much each row counts."""
+PLACE: Final = "place"
+"""The column of a snapshot that says where each answer was shown."""
 SCRATCH: Final = "scratch"
 KEPT: Final = "keep"
 """The folder, beside the bundle that was made, of what the next training may start from."""
@@ -37,7 +39,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     tested: str
     """The file of the rows that become the confidence set."""
     weights: str = ""
-    """The file of how much each row to learn from counts; all count the same without one."""
+    """The file of how much each row to learn from counts, and where it was shown; all count the
+    same without one, and nobody knows where."""
     before: str = ""
     """The folder of what the training of another version kept, to start from."""
     served: "Served | None" = None
@@ -84,6 +87,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     features: str = ""
     """The digest of the extractor whose logged features it learned from; empty where the training
     code made them."""
+    placed: int = 0
+    """Of how many it is known where they were shown."""
     repeated: int = 0
     """Rows that it learned from more than once: the same values and label as an earlier one."""
 

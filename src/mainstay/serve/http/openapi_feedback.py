@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from mainstay.base.limits import ROWS_PER_CALL_MAX, WORDS_MAX_CHARACTERS
+from mainstay.base.limits import PLACES_MAX, ROWS_PER_CALL_MAX, WORDS_MAX_CHARACTERS
 from mainstay.contract.reactions import REACTIONS
 from mainstay.serve.http.wire.outcome import DWELL_MAX_MS
 
@@ -25,6 +25,12 @@ _SAID: Final[Schema] = {
         "minimum": 0,
         "maximum": DWELL_MAX_MS,
         "description": "For how long the answer was looked at.",
+    },
+    "place": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": PLACES_MAX,
+        "description": "Where the answer was shown, 1 the first; up to `labels.places`.",
     },
 }
 _ABOUT: Final[Schema] = {"id": _TEXT, "decision": _TEXT, "model": _TEXT}

@@ -1,6 +1,7 @@
 """What the world said of a decision: `{"label": "fraud"}`, or `{"label": 12.5}`.
 
-Also what a person did with the answer: `{"reaction": "ignored", "dwell_ms": 1200}`.
+Also what a person did with the answer: `{"reaction": "ignored", "dwell_ms": 1200}`; and where it
+was shown, if the contract says at how many places it can be: `{"label": "no", "place": 7}`.
 With `"model": "fraud"` beside it the outcome is taken without looking the decision up; an id that
 no decision of that model has is then found, and left out, when outcomes are joined to decisions.
 """
@@ -28,6 +29,7 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     label: OutcomeLabel | msgspec.UnsetType = msgspec.UNSET
     reaction: Reaction | msgspec.UnsetType = msgspec.UNSET
     dwell_ms: float | msgspec.UnsetType = msgspec.UNSET
+    place: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class OutcomeBody(Said, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,7 +52,7 @@ def parse_outcome(body: bytes) -> OutcomeBody:
 
 def check_said(said: Said) -> None:
     """Refuse what says nothing of a decision, or what cannot be."""
-    if (said.label, said.reaction, said.dwell_ms) == (msgspec.UNSET,) * 3:
+    if (said.label, said.reaction, said.dwell_ms, said.place) == (msgspec.UNSET,) * 4:
         raise InvalidRequest(
             "this says nothing of the decision",
             field="label",
@@ -76,7 +78,29 @@ def said_by(outcome: Said, contracts: Sequence[Contract]) -> dict[str, Any]:
         kept["reaction"] = outcome.reaction
     if not isinstance(outcome.dwell_ms, msgspec.UnsetType):
         kept["dwell_ms"] = outcome.dwell_ms
+    if not isinstance(outcome.place, msgspec.UnsetType):
+        kept["place"] = check_place(outcome.place, contracts)
     return kept
+
+
+def check_place(place: int, contracts: Sequence[Contract]) -> int:
+    """The place as it is kept; refused unless one of the versions in force knows of it."""
+    places = max((contract.labels.places for contract in contracts), default=0)
+    if 1 <= place <= places:
+        return place
+    ranked = any(isinstance(contract.output, Ranking) for contract in contracts)
+    expected = f"1 (the first) to {places}"
+    if not places:
+        expected = "`labels: {places: 50}` in the contract, or no `place`"
+    if not places and ranked:
+        expected = "no `place`: where a ranking's items stood is known from its answer"
+    raise InvalidRequest(
+        f"there is no place {place} where this model's answers are shown",
+        field="place",
+        rule="range" if places else "unknown",
+        got=place,
+        expected=expected,
+    )
 
 
 def check_label(label: OutcomeLabel, contracts: Sequence[Contract]) -> str | float:
