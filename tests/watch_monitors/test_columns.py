@@ -11,6 +11,7 @@ from mainstay.summaries.summary import summarise
 from mainstay.summaries.values import values_of
 from mainstay.watch.gather.model import STRETCH_MS, Key, Part
 from mainstay.watch.monitors.columns import GRACE_MS, look, stretches_per_alarm
+from mainstay.watch.monitors.detector import loudness
 from mainstay.watch.monitors.model import Change, Saved
 
 MARK = "ab" * 32
@@ -134,6 +135,37 @@ def test_how_often_somebody_looks_changes_nothing():
                     found += changes
         told.append([(c.kind, c.key, c.since_ms, c.at_ms) for c in found])
     assert told[0] == told[1] != []
+
+
+def test_a_bound_never_falls_while_slices_come_and_go():
+    """M8: what was quiet among many is no alarm because the others are silent for a stretch."""
+    world = World(5, input_amount="normal")
+    world.wrong = {"input_amount": lambda values: values + 6.0}
+    slices = ["", *(f"country=C{number}" for number in range(40))]
+
+    def look_now(saved: Saved, names: list[str]) -> tuple[Saved, list[Change]]:
+        parts = [world.part(slice_=name) for name in names]
+        world.now += STRETCH_MS
+        return look(saved, parts, world, 200.0, world.now + GRACE_MS)
+
+    saved, changes = look_now(Saved(), slices)
+    (share,) = set(saved.asked.values())
+    assert len(saved.asked) == len(slices)
+    key = f"{MARK[:16]}||input_amount|place"
+    low, high = math.log(200.0 * share), math.log(200.0 * share * len(slices))
+    while not changes and loudness(saved.states[key]) < low:
+        saved, changes = look_now(saved, [""])
+    assert changes == []
+    assert low <= loudness(saved.states[key]) < high
+    fresh, alarmed = look_now(msgspec.structs.replace(saved, asked={}), [""])
+    assert [change.kind for change in alarmed] == ["opened"], "alone it would have been told"
+    assert fresh.asked == {f"{MARK[:16]}|": share}
+    while loudness(saved.states[key]) < high and not changes:
+        saved, changes = look_now(saved, [""])
+    assert [change.kind for change in changes] == ["opened"]
+    assert len(saved.asked) == len(slices)
+    gone = msgspec.structs.replace(saved, states={})
+    assert look_now(gone, [""])[0].asked == {f"{MARK[:16]}|": share}
 
 
 def test_a_version_is_one_in_all_its_arms():

@@ -4,10 +4,20 @@ Promises that over all its questions together a model that is as it was raises a
 that its contract allows, in the long run and however often somebody looks; that each closed stretch
 is taken into account once; and that a finding begins once and ends once. Pure: what it remembers
 goes in and comes out.
+
+With q questions in all, each alarms at an evidence of q times as many stretches as there are to one
+alarm. When a slice or a version comes later, q grows, and the bound of all others with it. That
+keeps the promise: of evidence over its bound no more is expected in each stretch than one over that
+bound, as long as bounds never fall; so they never do while a version is remembered, also when a
+slice has no rows for a time. Shares in order of appearance, never divided again, would give
+the first ones a little (a bound four times as high costs 1.4 of the 15 or so that the logarithm of
+the evidence has to reach anyway), and take more from what comes last: the newest version, which is
+the one to be watched.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Protocol
 
 import msgspec
@@ -19,7 +29,7 @@ from mainstay.summaries.summary import Summary
 from mainstay.watch.gather.model import LABEL, STRETCH_MS, Key, Part, merge_parts
 from mainstay.watch.monitors.detector import State, advance, as_usual, evidence
 from mainstay.watch.monitors.facts import facts_of
-from mainstay.watch.monitors.model import Change, Saved, Subject
+from mainstay.watch.monitors.model import MARK_LENGTH, Change, Saved, Subject
 from mainstay.watch.monitors.questions import Asked, counts_for, questions_of
 from mainstay.watch.monitors.tick import Tick
 from mainstay.watch.monitors.tolerance import tolerant
@@ -59,22 +69,46 @@ def look(
         mark: _questions(versions.reference(mark), saved)
         for mark in {p.key.fingerprint for p in chosen}
     }
-    slices = {(part.key.fingerprint, part.key.slice) for part in chosen}
-    many = sum(len(each) for mark, _ in slices for _, each in asked[mark].values())
-    tick = Tick(dict(saved.states), dict(saved.open), math.log(per_alarm * max(many, 1)))
-    for part in chosen:
-        for name, (known, questions) in asked[part.key.fingerprint].items():
-            current = part.columns.get(name)
-            if current is not None and current.rows:
-                subject = Subject(part.key.fingerprint, part.key.number, part.key.slice, name)
-                source = versions.source(part.key.fingerprint, name)
-                _facts(tick, subject, (known, current), source, part.key.begin_ms)
-                _ask(tick, subject, (known, current), questions, (source, part.key.begin_ms))
+    shares = _shares(saved)
+    tick = Tick(dict(saved.states), dict(saved.open))
+    for _, stretch in groupby(chosen, key=lambda part: part.key.begin_ms):
+        here = list(stretch)
+        for part in here:
+            many = sum(len(questions) for _, questions in asked[part.key.fingerprint].values())
+            shares[f"{part.key.fingerprint[:MARK_LENGTH]}|{part.key.slice}"] = many
+        tick.limit = math.log(per_alarm * max(sum(shares.values()), 1))
+        for part in here:
+            _look_at(tick, part, asked[part.key.fingerprint], versions)
     first_ms = saved.first_ms or min((part.key.begin_ms for part in chosen), default=0)
     after = msgspec.structs.replace(
-        saved, until_ms=until_ms, states=tick.states, open=tick.open, first_ms=first_ms
-    )
+        saved, until_ms=until_ms, states=tick.states, open=tick.open, first_ms=first_ms,
+        asked=shares,
+    )  # fmt: skip
     return after, tick.changes
+
+
+def _shares(saved: Saved) -> dict[str, int]:
+    """How many questions share the false alarms, by version and slice: all that were ever asked of
+    a version that is remembered, also where a slice has no rows at the moment."""
+    known = {key[:MARK_LENGTH] for key in saved.states}
+    return {key: many for key, many in saved.asked.items() if key[:MARK_LENGTH] in known}
+
+
+def _look_at(
+    tick: Tick,
+    part: Part,
+    asked: Mapping[str, tuple[Known, Sequence[Asked]]],
+    versions: Versions,
+) -> None:
+    """One stretch of a version and slice."""
+    mark, begin_ms = part.key.fingerprint, part.key.begin_ms
+    for name, (known, questions) in asked.items():
+        current = part.columns.get(name)
+        if current is not None and current.rows:
+            subject = Subject(mark, part.key.number, part.key.slice, name)
+            source = versions.source(mark, name)
+            _facts(tick, subject, (known, current), source, begin_ms)
+            _ask(tick, subject, (known, current), questions, (source, begin_ms))
 
 
 def together(parts: Iterable[Part]) -> list[Part]:

@@ -112,6 +112,8 @@ class Saved(msgspec.Struct, frozen=True):
     """Decisions that were made by then were looked at for what people did with them."""
     states: dict[str, State] = {}
     """By version, slice, column and question."""
+    asked: dict[str, int] = {}
+    """By version and slice: how many questions about columns share their false alarms."""
     open: dict[str, Open] = {}
     untold: tuple[Change, ...] = ()
     """What began and ended at the last look, until it was told."""
