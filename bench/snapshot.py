@@ -33,6 +33,7 @@ ASKED = """
 import json, resource, sys, time
 from pathlib import Path
 from mainstay.journal.reader import DiskJournal
+from mainstay.renew.history.model import Origin
 from mainstay.renew.labels.model import Definition
 from mainstay.renew.snapshots.memory import MemorySnapshotStore
 from mainstay.renew.snapshots.take import Shelf, take
@@ -43,14 +44,14 @@ definition = Definition(
     columns={f"input_{name}": "DOUBLE" for name in names},
     window_ns=60_000_000_000 if silence else 0, silence=silence,
 )
-from mainstay.renew.labels.read import read
+from mainstay.renew.labels.read import parts
 began, used = time.perf_counter(), time.process_time()
-found = read(journal.query, definition)
+found = sum(part.table.num_rows for part in parts(journal.query, definition))
 joined, joined_used = time.perf_counter() - began, time.process_time() - used
 peak_of_join = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-del found
 began, used = time.perf_counter(), time.process_time()
-taken = take(Shelf(journal.query, MemorySnapshotStore(), folder / "snapshots"), definition, "b", 1)
+shelf = Shelf(journal.query, MemorySnapshotStore(), folder / "snapshots", Origin(folder, {}))
+taken = take(shelf, definition, "b", 1)
 whole, whole_used = time.perf_counter() - began, time.process_time() - used
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"rows": taken.rows, "silent": taken.silent, "join_s": joined, "whole_s": whole,

@@ -37,7 +37,7 @@ from mainstay.contract.model import (
     VectorOutput,
 )
 from mainstay.contract.release_rules import METRIC_RANGES
-from mainstay.contract.renewing import Renew
+from mainstay.contract.renewing import History, Renew
 from mainstay.contract.repairing import Step, Transform
 from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import UsageRules, Watch
@@ -105,6 +105,25 @@ renewals = st.just(Renew()) | st.builds(
     time=st.sampled_from(["20m", "90s"]),
     memory_gb=st.floats(1, 64),
     disk_gb=st.floats(0.5, 8),
+    history=st.none()
+    | st.builds(
+        History,
+        id=st.just("payment"),
+        time=st.just("decided at"),
+        label=st.just("fraud?"),
+        known=st.just("reported_at"),
+        weight=st.sampled_from(["", "w"]),
+        parquet=st.sampled_from(["history/*.parquet", "/data/it's.parquet"]),
+    )
+    | st.builds(
+        History,
+        id=st.just("id"),
+        time=st.just("time"),
+        label=st.just("label"),
+        known=st.just("known"),
+        sql=st.sampled_from(["SELECT * FROM t", "with x as (select ':')\nselect * from x;"]),
+        database_env=st.just("PAYMENTS_URL"),
+    ),
 )
 MOMENTS = ["1969-12-31T23:59:59.5Z", "2026-01-01T00:00:00Z", "2026-05-01T00:00:00+02:00"]
 

@@ -52,3 +52,62 @@ def test_what_is_wrong_is_named(written: str, line: int, words: str):
         loads_contract(TEXT % written, "fraud.yaml")
     assert f"fraud.yaml:{line}" in str(refused.value)
     assert words in str(refused.value)
+
+
+HISTORY = """\
+model: fraud
+inputs:
+  amount: {type: number}
+output: {type: probability, classes: [ok, fraud]}
+renew:
+  train: fraud:train
+  history:
+    id: payment
+    time: decided_at
+    label: is_fraud
+    known: reported_at
+    %s
+"""
+SQL = "sql: SELECT * FROM t\n    database_env: PAYMENTS_URL"
+
+
+def test_a_history_is_taken():
+    """N1: files or a SELECT, with what its columns are."""
+    written = "parquet: h/*.parquet\n    columns: {amount: eur}\n    means: {'1': fraud, '0': ok}"
+    history = loads_contract(HISTORY % written, "fraud.yaml").renew.history
+    assert history is not None
+    assert (history.parquet, history.columns) == ("h/*.parquet", {"amount": "eur"})
+    select = (
+        "sql: |\n      with x as (select 1)\n      select * from x;\n    database_env: PAYMENTS_URL"
+    )
+    assert loads_contract(HISTORY % select, "fraud.yaml").renew.history is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "words"),
+    [
+        ("weight: w", 7, "has neither `parquet` nor `sql`; write one of them"),
+        (f"parquet: h.parquet\n    {SQL}", 7, "has both `parquet` and `sql`"),
+        ("parquet: s3://shop/h.parquet", 12, "must be a path of this machine"),
+        ("parquet: ../h.parquet", 12, "must not lead upwards"),
+        ("parquet: h.parquet\n    database_env: X", 13, "has no effect without `sql`"),
+        ("sql: SELECT 1", 7, "must name the environment variable"),
+        ("sql: SELECT 1\n    database_env: postgresql://a:b@c/d", 13, "a URL may hold a password"),
+        ("sql: SELECT 1\n    database_env: MY-URL", 13, "is no name of an environment variable"),
+        ("sql: DELETE FROM t\n    database_env: X", 12, "must be one SELECT; it changes nothing"),
+        ("sql: SELECT 1; DROP TABLE t\n    database_env: X", 12, "so there is no ; in it"),
+        ("parquet: h.parquet\n    columns: {amonut: eur}", 13, "did you mean 'amount'?"),
+        ("parquet: h.parquet\n    columns: {amount: ''}", 13, "cannot be empty"),
+        ("parquet: h.parquet\n    means: {'1': fruad}", 13, "did you mean 'fraud'?"),
+        ("parquet: h.parquet\n    held_out: h", 13, "has no effect without `labels.learn_from"),
+        ("parquet: h.parquet\n    propensity: p", 13, "has no effect without `labels.weigh"),
+        ("parquet: h.parquet\n  features: logged", 13, "`logged` are features of the journal"),
+        ("parquet: h.parquet\n    lable: p", 13, "did you mean 'label'?"),
+        ("parquet: h.parquet\nlabels: {weigh: propensity}", 13, "needs `renew.history.propensity`"),
+    ],
+)
+def test_what_is_wrong_in_a_history_is_named(written: str, line: int, words: str):
+    with pytest.raises(InvalidContractFile) as refused:
+        loads_contract(HISTORY % written, "fraud.yaml")
+    assert f"fraud.yaml:{line}" in str(refused.value)
+    assert words in str(refused.value)

@@ -22,8 +22,14 @@ from mainstay.contract.model import (
     columns_of,
 )
 from mainstay.renew.labels import model as words
-from mainstay.renew.labels.model import Definition, answers_of, logged_columns, sql_type
-from mainstay.renew.labels.read import logged_now, read
+from mainstay.renew.labels.model import (
+    Definition,
+    answers_of,
+    logged_columns,
+    sql_type,
+    together,
+)
+from mainstay.renew.labels.read import logged_now, parts, read
 from mainstay.renew.snapshots.content import content_of
 from tests.renew.history import (
     CLASSES,
@@ -65,6 +71,22 @@ def test_the_rows_are_those_of_the_promise(seed: int):
     ]  # fmt: skip
     assert len(whole) == len(rows) + found.left_out.get(words.UNLABELLED, 0)
     assert all(count > 0 for count in found.left_out.values())
+
+
+@settings(max_examples=3, deadline=None)
+@given(SEEDS, st.integers(8, 30))
+def test_parts_are_the_whole(seed: int, most: int):
+    """N1: however many decisions are looked at in one go, rows and reasons are the same."""
+    history, definition = history_of(seed), definition_of(seed)
+    whole, found = (
+        read(history.query, definition),
+        [*parts(history.query, definition, most)],
+    )
+    assert together(found).table.equals(whole.table)
+    assert replace(together(found), table=None) == replace(whole, table=None)
+    for part in found:
+        times = {row["time_us"] // 1000 for row in part.table.to_pylist()}
+        assert part.table.num_rows <= most or len(times) == 1
 
 
 @settings(max_examples=6, deadline=None)

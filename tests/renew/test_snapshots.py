@@ -1,18 +1,28 @@
 """N1: a data version is every value of every column, written once, and says what differs."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainstay.base.errors import InvalidUsage, StorageFailed
+from mainstay.renew.history.model import Origin
 from mainstay.renew.labels.model import Definition
-from mainstay.renew.snapshots.content import content_of, read, write
+from mainstay.renew.snapshots.content import (
+    Writing,
+    content_of,
+    content_of_file,
+    folder_for,
+    read,
+)
 from mainstay.renew.snapshots.memory import MemorySnapshotStore
+from mainstay.renew.snapshots.model import id_of
 from mainstay.renew.snapshots.take import Shelf, rows_of, take, verify
 from tests.renew.history import CLASSES, COLUMNS, MS, History, Made, Said
 
@@ -31,7 +41,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.history = History(MADE, SAID)
-        self.shelf = Shelf(self._query, MemorySnapshotStore(), folder)
+        self.shelf = Shelf(self._query, MemorySnapshotStore(), folder, Origin(folder, {}))
 
     def _query(self, sql: str):
         return self.history.query(sql)
@@ -149,14 +159,70 @@ def test_words_that_run_together_are_told_apart():
     assert len({content_of(pa.table({"x": words})).content for words in apart}) == 4
 
 
+def written(table: pa.Table, path: Path, cuts: list[int]) -> bytes:
+    """A table's file, written in pieces that end at these rows."""
+    writing = Writing(path, table.schema)
+    for begin, end in pairwise([0, *sorted(cuts), table.num_rows]):
+        writing.add(table.slice(begin, end - begin))
+    writing.close()
+    return path.read_bytes()
+
+
 def test_a_table_is_the_same_after_its_file(tmp_path: Path):
     """Vectors, missing values, and not-a-number included."""
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, np.nan, 3.0, 4.0]), 2)
     table = pa.table({"v": vectors, "n": [None, np.nan], "e": pa.array([None, None], pa.string())})
-    write(table, tmp_path / "deep" / "t.parquet")
-    assert content_of(read(tmp_path / "deep" / "t.parquet")) == content_of(table)
+    written(table, tmp_path / "t.parquet", [])
+    assert content_of(read(tmp_path / "t.parquet")) == content_of(table)
+    assert content_of_file(tmp_path / "t.parquet") == content_of(table)
     names = {
         content_of(table.rename_columns(names)).content
         for names in (["v", "n", "e"], ["a", "n", "e"])
     }
     assert len(names) == 2
+
+
+def test_the_hash_is_what_it_was():
+    """N1: snapshots that were taken by an earlier release are still what they were."""
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), 2)
+    table = pa.table(
+        {
+            "v": vectors, "n": [None, 1.5, np.nan], "w": ["ä", None, "bc"],
+            "b": [True, None, False], "i": [1, -2, None], "e": pa.array([None] * 3, pa.string()),
+        }
+    )  # fmt: skip
+    golden = "a1460bda999fdc86a628dbef446c9c5447c1516a60a888340f261c56aaf3a7d5"
+    assert content_of(table).content == golden
+    assert id_of(ALL, golden).startswith("db8f3768b8a3eec5ed32a3b6013669dc")
+
+
+def test_the_file_does_not_depend_on_how_its_rows_came(tmp_path: Path):
+    """N1: row groups of one length, whatever the pieces were; hashed as if it were in memory."""
+    rows = 150_000
+    table = pa.table(
+        {
+            "id": [f"{row:012x}" if row % 7 else None for row in range(rows)],
+            "x": [row * 0.5 if row % 3 else None for row in range(rows)],
+        }
+    )
+    whole = written(table, tmp_path / "whole", [])
+    assert written(table, tmp_path / "cut", [1, 65_535, 65_536, 65_537, 131_073, 149_999]) == whole
+    assert pq.ParquetFile(tmp_path / "whole").metadata.num_row_groups == 3
+    assert content_of_file(tmp_path / "cut") == content_of(table)
+
+
+def test_what_a_killed_process_left_behind_goes_when_nobody_writes(tmp_path: Path):
+    """Nothing half there: neither after an error, nor for ever after a kill."""
+    with folder_for(tmp_path) as mine:
+        (mine / "rows").write_text("half")
+        left = tmp_path / f"{mine.name}-killed"
+        left.mkdir()
+        (left / "rows").write_text("half")
+        with folder_for(tmp_path) as other:
+            assert {path.name for path in tmp_path.iterdir()} == {
+                mine.name, left.name, other.name,
+            }  # fmt: skip
+        assert mine.is_dir()
+    with folder_for(tmp_path):
+        assert not left.exists()
+    assert list(tmp_path.iterdir()) == []

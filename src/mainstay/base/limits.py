@@ -91,6 +91,7 @@ SPOOL_SYNC_EVERY_MS: Final = 50
 SPOOL_PIECE_MAX_BYTES: Final = 64 * 1024 * 1024
 SPOOL_PIECE_MAX_SECONDS: Final = 60
 SPOOL_FREE_DISK_MIN_BYTES: Final = 256 * 1024 * 1024
+QUERY_MEMORY_MAX_BYTES: Final = 2_000_000_000
 
 # What watching keeps.
 WATCHED_COLUMNS_MAX: Final = 2_000
@@ -103,6 +104,11 @@ PLACES_MAX: Final = 10_000
 # What is told of keys, not of decisions.
 KEY_MAX_CHARACTERS: Final = 256
 KEYED_WAITING_MAX: Final = 100_000
+
+# What a history may be.
+HISTORY_FILES_MAX: Final = 10_000
+HISTORY_SQL_MAX_CHARACTERS: Final = 20_000
+HISTORY_MAX_SECONDS: Final = 3600
 
 # What people are asked to label.
 LABEL_TASKS_MAX: Final = 10_000

@@ -10,9 +10,12 @@ its rollback-journal mode, because write-ahead logs of SQLite before 3.51.3 can 
 connections write and checkpoint at once, and the interpreter's own library is often older.
 """
 
+import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import (
     Column,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    NullPool,
     String,
     Table,
     create_engine,
@@ -32,6 +36,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mainstay.base.errors import InvalidUsage, StorageFailed
+from mainstay.base.limits import HISTORY_MAX_SECONDS
 
 _WAIT_SECONDS: Final = 10
 """How long a statement may wait for another process before the database counts as failed."""
@@ -44,6 +49,11 @@ _CREATING: Final = 0x6D61696E
 """The PostgreSQL advisory lock that is held while tables are created."""
 _NO_UPGRADES: Final[Mapping[int, Sequence[str]]] = {}
 _EXPECTED_URL: Final = "sqlite:///folder/file.db or postgresql://user:password@host:5432/database"
+
+_EXPECTED_TO_WORK: Final = "a database that runs, can be reached and written, and lets this user in"
+_EXPECTED_TO_LEND: Final = (
+    "a database that runs, can be reached, lets this user read, and answers this SELECT"
+)
 
 _SCHEMA = Table(
     "mainstay_schema",
@@ -77,6 +87,42 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "begin", _begin)
     with reading(engine):
         return engine
+
+
+@contextmanager
+def borrowed(url: str, folder: Path) -> Generator[Connection]:
+    """A database that is not ours, for one transaction that only reads and sees one moment; nothing
+    of it is changed, not even how it is kept. A relative SQLite file is one in `folder`."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        file = folder / str(parsed.database)
+        engine = create_engine(
+            parsed.set(database=str(file)), creator=lambda: _only_reading(file),
+            poolclass=NullPool, hide_parameters=True,
+        )  # fmt: skip
+    else:
+        engine = create_engine(
+            parsed, poolclass=NullPool, hide_parameters=True, connect_args=_patience(parsed),
+            isolation_level="REPEATABLE READ",
+        )  # fmt: skip
+    event.listen(engine, "begin", _begin_long)
+    try:
+        with _named_faults(engine, _EXPECTED_TO_LEND), engine.connect() as connection:
+            lent = connection.execution_options(postgresql_readonly=True)
+            with lent.begin():
+                yield lent
+    finally:
+        engine.dispose()
+
+
+def _only_reading(file: Path) -> sqlite3.Connection:
+    """A connection to a SQLite file that cannot write, nor make one."""
+    connection = sqlite3.connect(
+        f"file:{quote(str(file))}?mode=ro", uri=True, timeout=_WAIT_SECONDS,
+        check_same_thread=False, isolation_level=None,
+    )  # fmt: skip
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def place_of(where: URL | Engine) -> str:
@@ -217,14 +263,18 @@ def _options(url: URL) -> dict[str, Any]:
     }
     if url.get_backend_name() == "sqlite":
         return common | {"connect_args": {"timeout": _WAIT_SECONDS, "check_same_thread": False}}
+    return common | {"connect_args": _patience(url)}
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """Of the driver of PostgreSQL, where the URL does not say otherwise."""
     patience = {
         "connect_timeout": _WAIT_SECONDS,
         "keepalives_idle": _WAIT_SECONDS,
         "tcp_user_timeout": _WAIT_SECONDS * 1000,
         "application_name": "mainstay",
     }
-    wanted = {name: value for name, value in patience.items() if name not in url.query}
-    return common | {"connect_args": wanted}
+    return {name: value for name, value in patience.items() if name not in url.query}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -253,8 +303,16 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_WAIT_SECONDS}s'")
 
 
+def _begin_long(connection: Connection) -> None:
+    """Start a transaction that may take its time."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{HISTORY_MAX_SECONDS}s'")
+
+
 @contextmanager
-def _named_faults(engine: Engine) -> Generator[None]:
+def _named_faults(engine: Engine, expected: str = _EXPECTED_TO_WORK) -> Generator[None]:
     """Give the database's own errors our names; losing a race keeps its own."""
     try:
         yield
@@ -266,16 +324,17 @@ def _named_faults(engine: Engine) -> Generator[None]:
         for secret in _secrets_of(engine.url):
             shown = shown.replace(secret, "***")
         # A cause is printed with its effect, so one that tells a secret is left out.
-        raise _fault(engine, shown) from (error if shown == reason else None)
+        raise _fault(engine, shown, expected) from (error if shown == reason else None)
     except PoolTimeout as error:
-        raise _fault(engine, "all connections of this process are busy") from error
+        busy = "all connections of this process are busy"
+        raise _fault(engine, busy, expected) from error
 
 
-def _fault(engine: Engine, reason: str) -> StorageFailed:
+def _fault(engine: Engine, reason: str, expected: str) -> StorageFailed:
     return StorageFailed(
         f"{place_of(engine)} does not do its work: {reason[:_REASON_MAX_CHARACTERS]}",
         field="database",
-        expected="a database that runs, can be reached and written, and lets this user in",
+        expected=expected,
     )
 
 

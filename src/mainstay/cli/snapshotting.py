@@ -12,6 +12,7 @@ from mainstay.renew.labels.model import OTHERWISE
 from mainstay.renew.snapshots.model import SHOWN_CHARACTERS, Snapshot
 from mainstay.wiring.snapshotting import (
     changed_without,
+    contract_of,
     define,
     find_snapshot,
     snapshots_of,
@@ -46,7 +47,8 @@ def snapshot() -> None:
     """Versions of data: labelled decisions, without what is quarantined.
 
     `mainstay snapshot MODEL` takes one. Its id stands for every value of every row: the same id is
-    the same data. A decision without a label is never in it.
+    the same data. A decision without a label is never in it. Where the contract names a history
+    (`renew.history`), its rows stand in the place of the journal's.
     """
 
 
@@ -81,7 +83,7 @@ def take(
         None if known_at is None else moment_or_ago_ns(known_at, now_ns, "known-at"),
         without,
     )
-    with output.working("Asking the journal"):
+    with output.working("Finding the rows"):
         taken = take_snapshot(opened, definition)
         changed = changed_without(opened, taken, without) if without else None
     output.result(taken if changed is None else {"snapshot": taken, "without": changed})
@@ -99,7 +101,7 @@ def list_snapshots(output: Output, model: str | None, workspace: str | None) -> 
     """The snapshots of MODEL, or of all, the newest first."""
     opened = open_workspace(workspace)
     if model is not None:
-        opened.registry.find(model, None)  # a model that nobody knows is told here
+        contract_of(opened, model)  # a model that nobody knows is told here
     found = snapshots_of(opened).of(model)
     output.result({"snapshots": found})
     if found:
@@ -126,13 +128,13 @@ def show(output: Output, id_: str, workspace: str | None) -> None:
 @in_workspace
 @speaking
 def verify(output: Output, id_: str, workspace: str | None) -> None:
-    """Whether a snapshot's file is what was written, and the journal gives the same rows again.
+    """Whether a snapshot's file is what was written, and the same rows are found again.
 
     Exits 1 where one of them is not so, and says what differs.
     """
     opened = open_workspace(workspace)
     found = find_snapshot(opened, id_)
-    with output.working("Asking the journal"):
+    with output.working("Finding the rows"):
         findings = verify_snapshot(opened, found)
     output.result({"id": found.id, "findings": findings})
     for finding in findings:
@@ -153,6 +155,9 @@ def _say(output: Output, taken: Snapshot) -> None:
         output.say(f"  [dim]silence[/]    {escape(meant)}")
     if taken.late:
         output.say(f"  [dim]late[/]       {taken.late:,} labels came after the feedback window")
+    if definition.history is not None:
+        whence = definition.history.parquet or f"the database of {definition.history.database_env}"
+        output.say(f"  [dim]history[/]    {escape(whence)}")
     begin, end = (rfc3339(moment // 1000) for moment in taken.reaches)
     output.say(f"  [dim]reaches[/]    {begin} to {end}")
     output.say(f"  [dim]known at[/]   {rfc3339(definition.known_ns // 1000)}")

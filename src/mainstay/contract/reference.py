@@ -46,7 +46,7 @@ from mainstay.contract.model import (
     ThresholdRule,
 )
 from mainstay.contract.people import Exposure, Pattern, Private, Report, Share, Undo, Words
-from mainstay.contract.renewing import Renew, RenewCosts, RenewWhen
+from mainstay.contract.renewing import History, Renew, RenewCosts, RenewWhen
 from mainstay.contract.repairing import Transform
 from mainstay.contract.safeguards import Safeguard
 from mainstay.contract.watching import UsageRules, Watch
@@ -103,6 +103,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type, ...]], ...]] = (
     ("renew", "", (Renew,)),
     ("when", "Part of `renew`.", (RenewWhen,)),
     ("costs", "Part of `renew.when`.", (RenewCosts,)),
+    ("history", "Part of `renew`.", (History,)),
 )  # fmt: skip
 _MODULES: Final = (
     model,

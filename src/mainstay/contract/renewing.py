@@ -25,6 +25,41 @@ class RenewWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Its errors beyond those it made at its best have cost as much as a training."""
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rows of your own that a model learns from, in the place of the journal: files, or what a
+    database answers. Each row is a decision with its label; rows of one `id` are one decision of
+    which several labels were heard. All else that `labels` says holds for them too."""
+
+    id: str
+    """The column that names the decision."""
+    time: str
+    """The column of when it was made. Moments without an offset are UTC."""
+    label: str
+    """The column of what was right; where it is empty, nothing was heard."""
+    known: str
+    """The column of when the label was heard; the column of `time` where that was at once."""
+    parquet: str = ""
+    """The Parquet files, such as `history/*.parquet`; relative to the workspace, and then within
+    it. An absolute path may lead anywhere."""
+    sql: str = ""
+    """The rows as one SELECT, which is run in a transaction that only reads."""
+    database_env: str = ""
+    """The environment variable that holds the URL of the database, for `sql`."""
+    columns: dict[str, str] = {}
+    """Inputs and context values to the columns that hold them, where those are called otherwise;
+    values of a look-up as `context.field`."""
+    means: dict[str, str] = {}
+    """Values of the label's column to the answers they mean, such as `{"1": fraud, "0": ok}`."""
+    weight: str = ""
+    """The column of how much a row counts, 0 to 100; without it, or where it is empty, 1."""
+    caller: str = ""
+    """The column of who said what was right, for `labels.trust`."""
+    held_out: str = ""
+    """The column that is true where the model had no say, for `labels.learn_from`."""
+    propensity: str = ""
+    """The column of how probable it was that this version answered, for `labels.weigh`."""
+
+
 class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `mainstay retrain` makes the next version; nothing is trained where `train` is empty."""
 
@@ -33,6 +68,9 @@ class Renew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     is given the labelled decisions and returns a model."""
     over: str = "90d"
     """How far back the decisions reach that it learns from."""
+    history: History | None = None
+    """Rows of your own to learn from, in the place of the journal's; also for the very first
+    version."""
     newest: str = "20 %"
     """The newest part of them, which it is not shown: the version's confidence set."""
     time: str = "20m"

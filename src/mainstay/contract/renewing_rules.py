@@ -13,6 +13,8 @@ import msgspec
 
 from mainstay.base.errors import InvalidUsage
 from mainstay.contract.hearing import Labels
+from mainstay.contract.history_rules import history_faults
+from mainstay.contract.release_rules import Known
 from mainstay.contract.renewing import Renew, RenewWhen
 from mainstay.contract.shape import Fault
 from mainstay.contract.shares import SHARE_EXPECTED, share
@@ -31,7 +33,7 @@ DRIFTS: Final = ("inputs", "answers", "labels")
 _SIZES: Final = {"memory_gb": (1.0, 4096.0), "disk_gb": (0.001, 4096.0)}
 
 
-def renew_faults(renew: Renew, labels: Labels | None) -> Iterator[Fault]:
+def renew_faults(renew: Renew, labels: Labels | None, known: Known) -> Iterator[Fault]:
     """What makes no sense in how a model is trained anew."""
     if not renew.train:
         for name in sorted(msgspec.structs.asdict(renew)):
@@ -57,6 +59,8 @@ def renew_faults(renew: Renew, labels: Labels | None) -> Iterator[Fault]:
             yield Fault(("renew", "newest"), f"must be 1 % to 50 %, got {renew.newest}")
     yield from _choice_faults(renew, labels)
     yield from _command_faults(renew.through)
+    if renew.history is not None:
+        yield from history_faults(renew.history, labels, known)
     if renew.when is not None:
         yield from _when_faults(renew.when)
     for name, (least, most) in _SIZES.items():
@@ -71,6 +75,9 @@ def _choice_faults(renew: Renew, labels: Labels | None) -> Iterator[Fault]:
         if value not in known:
             guess = did_you_mean(value, known)
             yield Fault(("renew", name), f"{value[:40]!r} is none{guess}; {one_of(known)}")
+    if renew.features == LOGGED and renew.history is not None:
+        words = "`logged` are features of the journal; a history has none (`renew.history`)"
+        yield Fault(("renew", "features"), words)
     if renew.features == LOGGED and labels is not None and labels.learn_from != "all":
         words = "`logged` leaves nothing to learn from: where the model had no say (labels."
         yield Fault(("renew", "features"), f"{words}learn_from: held_out), it made no features")

@@ -202,7 +202,9 @@ def rule_faults(draft: Draft) -> Iterator[Fault]:
     if draft.watch is not None:
         yield from watch_faults(draft.watch, known)
     if draft.renew is not None:
-        yield from renew_faults(draft.renew, draft.labels)
+        unread = draft.labels is None and ("labels",) in draft.written
+        labels = None if unread else draft.labels or Labels()
+        yield from renew_faults(draft.renew, labels, known)
 
 
 def model_name_faults(name: str) -> Iterator[Fault]:

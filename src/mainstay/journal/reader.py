@@ -3,11 +3,15 @@
 Promises that every row that was written before a question was asked is in the answer, once: the
 pieces are opened before the markers are listed, a piece that has a marker by then is read from the
 lake only, and a piece is removed only after it has one. Answers come from DuckDB, which is given
-the files of the lake by name and nothing else: it can neither write nor read anything else.
+the files of the lake by name and nothing else: it can neither write nor read anything else. It
+holds no more than `QUERY_MEMORY_MAX_BYTES` in memory, and the rest in a folder that it removes; the
+answer itself has to fit into memory.
 """
 
+import tempfile
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +20,7 @@ import duckdb
 from mainstay.base.clock import Clock, SystemClock
 from mainstay.base.errors import InvalidUsage, NotFound, StorageFailed
 from mainstay.base.ids import DecisionId, parse_decision_id
+from mainstay.base.limits import QUERY_MEMORY_MAX_BYTES
 from mainstay.journal.arrow import ArrowTable
 from mainstay.journal.lake import Lake, Marker, remove_leftovers, seal_piece
 from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Wanted
@@ -156,13 +161,7 @@ def ask(
     event_files: Sequence[str] = (),
 ) -> ArrowTable:
     """The answer to one SELECT over what is given."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": "",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "python_enable_replacements": "false",
-    }
-    with duckdb.connect(":memory:", config=settings) as connection:
+    with connected() as connection:
         _check(connection, sql)
         try:
             _set_up(connection, (runs, events), (decision_files, event_files))
@@ -177,6 +176,32 @@ def ask(
             raise _wrong_sql(str(error), sql) from error
 
 
+@contextmanager
+def connected() -> Generator[duckdb.DuckDBPyConnection]:
+    """A database of its own, in bounded memory; what does not fit is in a folder that nobody else
+    can read, until the question is answered."""
+    with tempfile.TemporaryDirectory(prefix="mainstay-query-") as folder:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": folder,
+            "memory_limit": f"{QUERY_MEMORY_MAX_BYTES}B",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        }
+        with duckdb.connect(":memory:", config=settings) as connection:
+            yield connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
+    """From now on it reads these files and nothing else, and no setting changes."""
+    if files:
+        connection.execute(f"SET allowed_paths = {_list(files)}")
+    # It would stand in the middle of what a command prints.
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def _set_up(
     connection: duckdb.DuckDBPyConnection,
     tail: tuple[Sequence[Run], Sequence[Event]],
@@ -187,12 +212,7 @@ def _set_up(
     _make_view(connection, "decisions", tables, files[0], _ARMS)
     tables = [EVENT_SCHEMA.empty_table(), unfold_events(tail[1])]
     _make_view(connection, "events", tables, files[1])
-    if any(files):
-        connection.execute(f"SET allowed_paths = {_list([*files[0], *files[1]])}")
-    # It would stand in the middle of what a command prints.
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    lock(connection, [*files[0], *files[1]])
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -228,10 +248,14 @@ def _make_view(
         connection.register(f"_{name}_{number}", table)
         parts.append(f"SELECT * FROM _{name}_{number}")  # noqa: S608  # because no part is a caller's
     if files:
-        read = f"read_parquet({_list(files)}, union_by_name = true, hive_partitioning = false)"
-        parts.append(f"SELECT * FROM {read}")  # noqa: S608  # because paths are quoted
+        parts.append(f"SELECT * FROM {parquet(files)}")  # noqa: S608  # because paths are quoted
     union = " UNION ALL BY NAME ".join(parts)
     connection.execute(f"CREATE VIEW {name} AS SELECT *{replaced} FROM ({union})")  # noqa: S608  # because no part is a caller's
+
+
+def parquet(paths: Sequence[str]) -> str:
+    """The rows of files as SQL writes them."""
+    return f"read_parquet({_list(paths)}, union_by_name = true, hive_partitioning = false)"
 
 
 def _list(paths: Sequence[str]) -> str:

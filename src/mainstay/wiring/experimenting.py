@@ -13,7 +13,7 @@ from mainstay.renew.health.loops import Fed, Loop, loop_of
 from mainstay.renew.health.window import Past, TradeOff, trade_off
 from mainstay.renew.labels.model import Definition, answers_of
 from mainstay.renew.labels.read import decided, read
-from mainstay.wiring.snapshotting import contract_of, define
+from mainstay.wiring.snapshotting import asked_for, contract_of, define
 from mainstay.wiring.workspace import Workspace
 
 _SECOND_NS = 1_000_000_000
@@ -38,7 +38,8 @@ def wait_for_labels(
     contract = contract_of(workspace, model)
     means = contract.labels.silence_means if silence is None else _meant(contract, silence)
     whole = _everything(define(workspace, model, since_ns))
-    table = read(workspace.journal.query, whole).table
+    with asked_for(workspace, whole) as query:
+        table, minutes = read(query, whole).table, decided(query, whole)
     if not table.num_rows:
         raise InvalidUsage(
             f"no decision of {model} in this time has a label, so nobody knows how long they take",
@@ -48,7 +49,6 @@ def wait_for_labels(
     made = table.column("time_us").to_numpy() * 1000
     delays = np.maximum(table.column("heard_us").to_numpy() * 1000 - made, 0) / _SECOND_NS
     labels = np.array(table.column("label").to_pylist(), dtype=object)
-    minutes = decided(workspace.journal.query, whole)
     begins = minutes.column("minute_ns").to_numpy()
     labelled = dict(zip(*np.unique(made // (60 * _SECOND_NS) * 60 * _SECOND_NS,
                                return_counts=True), strict=True))  # fmt: skip
@@ -101,7 +101,8 @@ def loops(workspace: Workspace, model: str, since_ns: int) -> Loop:
     units that are held out."""
     contract = contract_of(workspace, model)
     whole = replace(define(workspace, model, since_ns), columns={}, unshaped=False)
-    table = read(workspace.journal.query, whole).table
+    with asked_for(workspace, whole) as query:
+        table = read(query, whole).table
     held = np.array(table.column("arm").to_pylist(), dtype=object) == "held_out"
     labels: Sequence[str | float] = table.column("label").to_pylist()
     return loop_of(model, Fed(labels, held, answers_of(contract)))

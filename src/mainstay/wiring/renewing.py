@@ -61,7 +61,7 @@ class Renewing:
                 field="renew.when",
                 expected="renew: {when: {fresher_than: 30d, labels: 5000}} in the contract",
             )
-        newest = self._workspace.registry.versions(model)[-1]
+        newest = self._workspace.registry.find(model)
         return self._conditions(contract, contract.renew.when, newest)
 
     def _conditions(self, contract: Contract, when: RenewWhen, newest: Version) -> list[Finding]:

@@ -1,6 +1,9 @@
-"""Snapshots of one workspace: labelled decisions of its journal, minus what is quarantined."""
+"""Snapshots of one workspace: labelled decisions of its journal, or of a history, minus what is
+quarantined."""
 
+import os
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 
 from msgspec.structs import replace
 
@@ -8,12 +11,24 @@ from mainstay.base.errors import MainstayError, NotFound
 from mainstay.contract.finding import Finding
 from mainstay.contract.load import load_contract
 from mainstay.contract.model import Contract, Ranking, columns_of
+from mainstay.contract.names import model_name_fault
+from mainstay.contract.renewing import History
 from mainstay.contract.renewing_rules import LOGGED
 from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
+from mainstay.release.gate.rows import instead
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
-from mainstay.renew.labels.model import Definition, Lists, answers_of, logged_columns, sql_type
-from mainstay.renew.labels.read import count, logged_now, read
+from mainstay.renew.history.model import Origin, Role, column_of, missing
+from mainstay.renew.history.read import asked, names_in
+from mainstay.renew.labels.model import (
+    Definition,
+    Lists,
+    answers_of,
+    logged_columns,
+    sql_type,
+    sql_type_in_history,
+)
+from mainstay.renew.labels.read import Query, count, logged_now, read
 from mainstay.renew.quarantine.model import merged
 from mainstay.renew.snapshots import take as snapshots
 from mainstay.renew.snapshots.changed import Changed, changed
@@ -33,17 +48,31 @@ def snapshots_of(workspace: Workspace) -> SnapshotStore:
 
 def shelf_of(workspace: Workspace) -> Shelf:
     """Where a workspace's snapshots come from and where they are."""
-    return Shelf(workspace.journal.query, snapshots_of(workspace), workspace.places.snapshots)
+    return Shelf(
+        workspace.journal.query,
+        snapshots_of(workspace),
+        workspace.places.snapshots,
+        _origin_of(workspace),
+    )
+
+
+def _origin_of(workspace: Workspace) -> Origin:
+    return Origin(workspace.places.root, os.environ)
+
+
+def asked_for(workspace: Workspace, definition: Definition) -> AbstractContextManager[Query]:
+    """What is asked for the rows of a definition: the journal, or a history."""
+    return asked(workspace.journal.query, _origin_of(workspace), definition)
 
 
 def contract_of(workspace: Workspace, model: str) -> Contract:
-    """The contract that the next version of a model is made for: the workspace's file, else the
-    one of the version that answers, else of the newest."""
+    """The contract that the next version of a model is made for, which may be its first: the
+    workspace's file, else the one of the version that answers, else of the newest."""
+    file = workspace.places.contracts / f"{model}.yaml"
+    if model_name_fault(model) is None and file.is_file():
+        return load_contract(file)
     live = workspace.chain.current(model)
     newest = workspace.registry.find(model, None if live is None else live.number)
-    file = workspace.places.contracts / f"{model}.yaml"
-    if file.is_file():
-        return load_contract(file)
     return workspace.unpacked(newest.fingerprint).manifest.contract
 
 
@@ -62,8 +91,16 @@ def define(
     kinds = columns_of(contract.inputs, contract.context)
     now_ns = workspace.clock.now_ns()
     known = now_ns if known_ns is None else min(known_ns, now_ns)
-    there = logged_now(workspace.journal.query)
-    labels = contract.labels
+    labels, history = contract.labels, contract.renew.history
+    if history is None:
+        there = logged_now(workspace.journal.query)
+        columns = {
+            column: sql_type(kinds[name])
+            for column, name in logged_columns(contract).items()
+            if column in there
+        }
+    else:
+        columns = _columns_in(workspace, contract, history)
     trust = {**labels.trust, **dict.fromkeys(without, 0.0)}
     silent = labels.silence_means is not None
     return Definition(
@@ -73,11 +110,7 @@ def define(
         known_ns=known,
         without=merged(quarantines_of(workspace).active(model)),
         answers=answers_of(contract),
-        columns={
-            column: sql_type(kinds[name])
-            for column, name in logged_columns(contract).items()
-            if column in there
-        },
+        columns=columns,
         unhealthy=unhealthy(
             workspace.journal.query, model, known, Hearing(trust=trust, silence_counts=silent)
         ),
@@ -87,11 +120,12 @@ def define(
         trust=trust,
         unshaped=labels.learn_from == "held_out",
         by_propensity=labels.weigh == "propensity",
-        places=isinstance(contract.output, Ranking) or bool(labels.places),
-        lists=_lists(workspace, contract, since_ns),
+        places=history is None and (isinstance(contract.output, Ranking) or bool(labels.places)),
+        lists=None if history is not None else _lists(workspace, contract, since_ns),
         features=features_of(workspace, model, since_ns)
         if contract.renew.features == LOGGED
         else None,
+        history=history,
     )
 
 
@@ -119,6 +153,22 @@ def _lists(workspace: Workspace, contract: Contract, since_ns: int) -> Lists | N
     return Lists(items=tuple(item for item in items if f"output_{item}" in there), tops=tops)
 
 
+def _columns_in(workspace: Workspace, contract: Contract, history: History) -> dict[str, str]:
+    """Which columns of the contract a history has; `InvalidUsage` where it lacks one that nothing
+    stands in for."""
+    kinds = columns_of(contract.inputs, contract.context)
+    there = names_in(history, _origin_of(workspace))
+    found: dict[str, str] = {}
+    for column, name in logged_columns(contract).items():
+        held = column_of(history, name)
+        if held in there:
+            found[column] = sql_type_in_history(kinds[name])
+        elif name in history.columns or instead(contract, name, kinds[name], 0) is None:
+            role = Role(column, held, "value", f"renew.history.columns.{name}")
+            raise missing(role, "the history", there)
+    return found
+
+
 def take_snapshot(
     workspace: Workspace, definition: Definition, *, actor: str | None = None
 ) -> Snapshot:
@@ -129,7 +179,8 @@ def take_snapshot(
 
 def count_of(workspace: Workspace, definition: Definition) -> int:
     """How many rows a snapshot would have."""
-    return count(workspace.journal.query, definition)
+    with asked_for(workspace, definition) as query:
+        return count(query, definition)
 
 
 def changed_without(workspace: Workspace, snapshot: Snapshot, callers: Collection[str]) -> Changed:
@@ -146,7 +197,8 @@ def changed_without(workspace: Workspace, snapshot: Snapshot, callers: Collectio
             Hearing(trust=labels.trust, silence_counts=definition.silence is not None),
         ),
     )
-    found = read(workspace.journal.query, with_them).table
+    with asked_for(workspace, with_them) as query:
+        found = read(query, with_them).table
     return changed(found, rows_of(workspace, snapshot), callers)
 
 

@@ -49,7 +49,7 @@ def fit(contract: Contract, given: Columns, known: frozenset[str], who: str) -> 
     for name, kind in kinds_of(contract).items():
         if name not in given and name in known:
             continue
-        column = _cast(given[name], kind) if name in given else _instead(contract, name, kind, rows)
+        column = _cast(given[name], kind) if name in given else instead(contract, name, kind, rows)
         if column is None:
             there = "is of another kind now" if name in given else "is not there any more"
             return _none(f"{who} needs {name!r}, which {there}")
@@ -90,8 +90,8 @@ def _cast(column: Column, kind: Input) -> Column | None:
     return column if column.dtype.kind == "f" and column.ndim == 2 else None
 
 
-def _instead(contract: Contract, name: str, kind: Input, rows: int) -> Column | None:
-    """What stands in for a column that was not given."""
+def instead(contract: Contract, name: str, kind: Input, rows: int) -> Column | None:
+    """What stands in for a column that was not given; nothing where nothing does."""
     if kind.optional:
         return _missing(kind, rows)
     context, _, field = name.partition(".")

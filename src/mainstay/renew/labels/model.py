@@ -6,7 +6,8 @@ feedback window passed while whoever speaks was heard. Labels heard after `known
 yet.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -27,6 +28,8 @@ from mainstay.contract.model import (
     columns_of,
     logged_name,
 )
+from mainstay.contract.renewing import History
+from mainstay.journal.arrow import pa
 
 QUARANTINED: Final = "decided in a quarantined stretch"
 SHADOW: Final = "shadows that nobody was shown"
@@ -43,6 +46,11 @@ UNMADE: Final = "decisions without features: the model had no part in them"
 OTHER_FEATURES: Final = "decisions whose features another extractor made"
 DISTRUSTED: Final = "outcomes of callers that are not trusted"
 TOO_SOON: Final = "outcomes from before their decision, or from the future"
+NAMELESS: Final = "rows without an id, or without a moment that can be read"
+UNHEARD: Final = "labels without a moment at which they were heard"
+UNWEIGHED: Final = (
+    "labels whose weight is not within 0 to 100, or whose propensity not within 0 to 1"
+)
 OTHERWISE: Final = "decisions whose outcomes contradict each other"
 
 Stretch = tuple[int, int]
@@ -114,6 +122,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A row counts the more, the less probable it was that its version answered."""
     features: Features | None = None
     """Features that are wanted, too."""
+    history: History | None = None
+    """Where the decisions and their labels are, where they are not those of the journal."""
 
     places: bool = False
     """Where each answer was shown is wanted, too, as the column `place`: as somebody said with an
@@ -142,6 +152,25 @@ class Labelled(msgspec.Struct, frozen=True):
     """Rows whose label is what silence means."""
     late: int = 0
     """Rows whose label was heard after the feedback window."""
+    reaches: Stretch | None = None
+    """Event times in nanoseconds: of the first decision, and of the last thing that is in it, be it
+    a decision or a label; nothing where there is no row."""
+
+
+def together(parts: Sequence[Labelled]) -> Labelled:
+    """One after the other; at least one."""
+    left_out: Counter[str] = Counter()
+    for part in parts:
+        left_out.update(part.left_out)
+    reaches = [part.reaches for part in parts if part.reaches is not None]
+    return Labelled(
+        pa.concat_tables([part.table for part in parts]),
+        dict(sorted(left_out.items())),
+        sum(part.contradicted for part in parts),
+        sum(part.silent for part in parts),
+        sum(part.late for part in parts),
+        (min(first for first, _ in reaches), max(last for _, last in reaches)) if reaches else None,
+    )
 
 
 def joined(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
@@ -199,3 +228,15 @@ def sql_type(kind: Input) -> str:
             return "BOOLEAN"
         case _:
             return "DOUBLE"
+
+
+def sql_type_in_history(kind: Input) -> str:
+    """The same, of a value that nobody has checked: what is no whole number must stay so, and
+    anything may be missing."""
+    match kind:
+        case Integer():
+            return "DOUBLE"
+        case Boolean():
+            return "BOOLEAN"
+        case _:
+            return sql_type(kind)

@@ -3,19 +3,21 @@
 Promises that no row was decided in a stretch that is left out, nor got its label in one; that no
 label was heard later than the definition says; that every row is there once, in the order of the
 ids; and that what is not there is counted, with the reason. Values are those that were logged when
-the decision was made. Limit: the rows have to fit into memory, not the decisions they are found
-among.
+the decision was made. They are found part by part, so that neither they nor the decisions they are
+found among have to fit into memory; what was decided within one millisecond is one part.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from mainstay.journal.arrow import pc
 from mainstay.renew.labels import model as words
-from mainstay.renew.labels.model import Definition, Labelled, Lists, Stretch
+from mainstay.renew.labels.model import Definition, Labelled, Lists, Stretch, together
+from mainstay.renew.labels.sql import named as _named
+from mainstay.renew.labels.sql import quoted as _quoted
 
 Query = Callable[[str], Any]
 
@@ -27,6 +29,10 @@ WEIGHT_MAX: Final = 100.0
 """How much one row may count, however improbable its version was."""
 APART_MS: Final = 60_000
 """How far the clocks of two machines may be apart."""
+DECISIONS_AT_ONCE_MAX: Final = 1_000_000
+"""Of how many decisions rows are made in one go, where milliseconds can tell them apart."""
+_STEPS_MS: Final = (60_000, 1000, 1)
+"""By how much time decisions are told apart: by the minute, and by less where there are many."""
 
 
 def logged_now(query: Query) -> frozenset[str]:
@@ -35,8 +41,65 @@ def logged_now(query: Query) -> frozenset[str]:
 
 
 def read(query: Query, definition: Definition) -> Labelled:
-    """The rows that a definition means."""
+    """The rows that a definition means, all of them in memory."""
+    whole = together([*parts(query, definition)])
+    return replace(whole, table=whole.table.combine_chunks())
+
+
+def parts(
+    query: Query, definition: Definition, most: int = DECISIONS_AT_ONCE_MAX
+) -> Iterator[Labelled]:
+    """The same, of `most` decisions at a time, the earliest first; at least one part."""
     definition.check()
+    nameless = 0
+    if definition.history is not None:
+        nameless = query("SELECT count(*) FROM rows WHERE made_us IS NULL").column(0)[0].as_py()
+    for begin_ns, end_ns in _cuts(query, definition, most, list(_STEPS_MS)):
+        part = _read(query, replace(definition, since_ns=begin_ns, until_ns=end_ns))
+        if nameless:
+            part = replace(part, left_out={**part.left_out, words.NAMELESS: nameless})
+            nameless = 0
+        yield part
+
+
+def _cuts(query: Query, definition: Definition, most: int, steps_ms: list[int]) -> list[Stretch]:
+    """Stretches of at most so many decisions that may become rows, as far as milliseconds can tell
+    them apart."""
+    step_ns = steps_ms.pop(0) * 1_000_000
+    rows = _said(definition)
+    if definition.silence is not None:
+        rows = (
+            "SELECT epoch_us(time) // 1000 AS made_ms FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
+            f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)}"
+        )
+    told = query(
+        f"SELECT made_ms * 1000000 // {step_ns} * {step_ns} AS begin_ns, count(*) AS count"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" FROM ({rows}) GROUP BY begin_ns ORDER BY begin_ns"
+    )
+    counts = told.column("count").to_numpy()
+    if counts.sum() <= most:
+        return [(definition.since_ns, definition.until_ns)]
+    begins = told.column("begin_ns").to_numpy()
+    found: list[Stretch] = []
+    begin_ns, there = definition.since_ns, 0
+    for at_ns, count in zip(begins.tolist(), counts.tolist(), strict=True):
+        if there and there + count > most:
+            found.append((begin_ns, at_ns))
+            begin_ns, there = at_ns, 0
+        if count > most and steps_ms:
+            inside = replace(
+                definition, since_ns=begin_ns, until_ns=min(at_ns + step_ns, definition.until_ns)
+            )
+            found += _cuts(query, inside, most, [*steps_ms])
+            begin_ns = inside.until_ns
+        else:
+            there += count
+    if begin_ns < definition.until_ns:
+        found.append((begin_ns, definition.until_ns))
+    return found
+
+
+def _read(query: Query, definition: Definition) -> Labelled:
     found = query(_rows(definition, logged_now(query)))
     outcomes = query(_outcomes(definition)).to_pylist()[0]
     why = found.column("why")
@@ -57,13 +120,22 @@ def read(query: Query, definition: Definition) -> Labelled:
     left_out[words.DISTRUSTED] = outcomes["distrusted"] or 0
     left_out[words.TOO_SOON] = outcomes["too_soon"] or 0
     counted = {each["why"]: each["count"] for each in query(_eligible(definition)).to_pylist()}
+    if definition.history is not None:
+        wrong = query(_wrong(definition)).to_pylist()
+        left_out.update({each["wrong"]: each["count"] for each in wrong})
     left_out[words.UNLABELLED] = counted.pop("", 0) - used
+    reaches = None
+    if rows.num_rows:
+        times, heard = pc.min_max(rows.column("time_us")), pc.max(rows.column("heard_us"))
+        last_us = max(times["max"].as_py(), heard.as_py())
+        reaches = times["min"].as_py() * 1000, last_us * 1000
     return Labelled(
-        rows.drop_columns(["why", "answers"]).combine_chunks(),
+        rows.drop_columns(["why", "answers"]),
         {reason: int(n) for reason, n in sorted({**left_out, **counted}.items()) if n},
         contradicted,
         silent,
         late,
+        reaches,
     )
 
 
@@ -235,10 +307,28 @@ def _health(definition: Definition) -> str:
 
 def _heard(definition: Definition) -> str:
     """What was said of decisions by then: the label, where it is one, and whether it is away."""
+    soon = f"(time_ns // 1000000 + {APART_MS} < made_ms OR time_ns > known_ns + {APART_MS}000000)"
+    return (
+        f"WITH heard AS (SELECT id, subject, known_ns, time_ns, actor, label,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" weight, {soon} AS too_soon,"
+        f" {_within('time_ns', definition.without)} AS away FROM ({_said(definition)})"
+        f" WHERE known_ns <= {definition.known_ns})"
+    )
+
+
+def _said(definition: Definition) -> str:
+    """What was ever said of these decisions."""
+    if definition.history is None:
+        return _said_in_journal(definition)
+    return _said_in_history(definition)
+
+
+def _said_in_journal(definition: Definition) -> str:
     kind, said = "json_type(body, '$.label')", "json_extract_string(body, '$.label')"
     if definition.answers:
-        listed = ", ".join(map(_quoted, definition.answers))
-        label = f"CASE WHEN {kind} = 'VARCHAR' AND {said} IN ({listed}) THEN {said} END"
+        label = (
+            f"CASE WHEN {kind} = 'VARCHAR' AND {said} IN ({_answers(definition)}) THEN {said} END"
+        )
     else:
         number = f"TRY_CAST({said} AS DOUBLE)"
         label = (
@@ -246,34 +336,61 @@ def _heard(definition: Definition) -> str:
             f" AND isfinite({number}) THEN {number} END"
         )
     # An id begins with the millisecond of its decision.
-    made = "('0x' || subject[1:12])::BIGINT"
-    soon = f"(time_ns // 1000000 + {APART_MS} < {made} OR time_ns > known_ns + {APART_MS}000000)"
     return (
-        f"WITH heard AS (SELECT id, subject, known_ns, time_ns, actor, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
-        f" {_trust(definition)} AS weight, {soon} AS too_soon,"
-        f" {_within('time_ns', definition.without)} AS away FROM events"
-        f" WHERE kind = 'outcome' AND model = {_quoted(definition.model)}"
-        f" AND known_ns <= {definition.known_ns}"
+        f"SELECT id, subject, known_ns, time_ns, actor, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" {_trust(definition)} AS weight, ('0x' || subject[1:12])::BIGINT AS made_ms"
+        f" FROM events WHERE kind = 'outcome' AND model = {_quoted(definition.model)}"
         f""" AND body LIKE '%"label":%' AND {kind} IS NOT NULL"""
-        f" AND {_between('subject', definition)})"
+        f" AND {_between('subject', definition)}"
     )
 
 
+def _said_in_history(definition: Definition) -> str:
+    label = f"CASE WHEN label IN ({_answers(definition)}) THEN label END"
+    if not definition.answers:
+        label = "CASE WHEN isfinite(label) THEN label END"
+    return (
+        f"SELECT id, subject, known_ns, known_ns AS time_ns, actor, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
+        f" own * {_callers(definition)} AS weight, made_ms FROM labels"
+        f" WHERE wrong IS NULL AND {_between('subject', definition)}"
+    )
+
+
+def _wrong(definition: Definition) -> str:
+    """Labels of a history that nobody can use, whatever they say."""
+    return (
+        "SELECT wrong, count(*) AS count FROM labels"  # noqa: S608  # because the rest are numbers
+        f" WHERE wrong IS NOT NULL AND coalesce(known_ns, 0) <= {definition.known_ns}"
+        f" AND {_between('subject', definition)} GROUP BY wrong"
+    )
+
+
+def _answers(definition: Definition) -> str:
+    return ", ".join(map(_quoted, definition.answers))
+
+
 def _trust(definition: Definition) -> str:
-    """How much a label counts: its caller's trust, times what it says of itself."""
+    """How much a label of the journal counts: its caller's trust, times what it says of itself."""
     own = "coalesce(TRY_CAST(json_extract_string(body, '$.weight') AS DOUBLE), 1.0)"
-    own = f"greatest(0.0, least(1.0, {own}))"
+    return f"greatest(0.0, least(1.0, {own})) * {_callers(definition)}"
+
+
+def _callers(definition: Definition) -> str:
+    """How far the callers of labels are trusted."""
     cases = " ".join(
         f"WHEN actor = {_quoted(caller)} THEN {float(trust)!r}"
         for caller, trust in sorted(definition.trust.items())
     )
-    return f"{own} * CASE {cases} ELSE 1.0 END" if cases else own
+    return f"CASE {cases} ELSE 1.0 END" if cases else "1.0"
 
 
 def _between(column: str, definition: Definition) -> str:
-    """The stretch, in ids: they begin with the millisecond of the decision, so this is exact, and
-    few files are opened."""
+    """The stretch. In the journal by ids: they begin with the millisecond of the decision, so this
+    is exact, and few files are opened."""
     begin, end = definition.since_ns, min(definition.until_ns, definition.known_ns + 1)
+    if definition.history is not None:
+        first, beyond = (-(-max(moment, 0) // 1000) for moment in (begin, end))
+        return f"made_us >= {first} AND made_us < {beyond}"
     first, beyond = (-(-max(moment, 0) // 1_000_000) for moment in (begin, end))
     return f"{column} >= '{first:012x}' AND {column} < '{beyond:012x}'"
 
@@ -295,11 +412,3 @@ def _cast(name: str, kind: str, there: frozenset[str]) -> str:
     column = _named(name) if name in there else f"CAST(NULL AS {kind})"
     # Moments as numbers: in which time zone they are shown must not be part of a version.
     return f"epoch_us({column})" if kind == "TIMESTAMPTZ" else f"TRY_CAST({column} AS {kind})"
-
-
-def _named(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -16,7 +16,7 @@ SHOWN_CHARACTERS: Final = 12
 """So much of an id is shown to people; as much of it as is clear is enough to name it."""
 
 
-ASKED: Final = ("features", "places", "lists")
+ASKED: Final = ("features", "places", "lists", "history")
 """What a definition may ask for besides; one that does not has the id that it always had."""
 
 
