@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from mainstay.base.errors import InvalidUsage
 from mainstay.bundle.archive import unpack
 from mainstay.bundle.pack import pack
 from mainstay.bundle.reference import read_reference
@@ -43,6 +44,37 @@ def test_it_has_every_column_by_the_name_the_journal_has(rows: pd.DataFrame, tmp
 def ratio(columns):
     """A feature of two inputs."""
     return {"ratio": columns["amount"] / (1.0 + columns["age"] ** 2)}
+
+
+def test_other_rows_may_be_what_later_ones_are_held_against(rows: pd.DataFrame, tmp_path: Path):
+    """M4 M5 S12: a chosen period, say: inputs, features and answers are of those, how right it was
+    is of the confidence set, which nobody else has labels of; a row that breaks the contract is
+    none."""
+    other = pd.DataFrame({"amount": rows.amount * 0.5, "age": rows.age})
+    made = pd.DataFrame(ratio({name: rows[name].to_numpy() for name in rows}))
+    model = LogisticRegression().fit(made, rows.amount > 25)
+    own = {"model": model, "features": ratio, "confidence": (rows, rows.amount > 25)}
+    known = {}
+    for name, reference in (("usual", None), ("chosen", other[:300])):
+        packed = pack("fraud", **own, reference=reference, into=tmp_path / name)
+        unpacked = unpack(packed.file, tmp_path / name / "open")
+        known[name] = read_reference(unpacked.folder, packed.manifest)
+    usual, chosen = known["usual"], known["chosen"]
+    assert usual is not None
+    assert chosen is not None
+    assert (chosen.rows, chosen.source) == (300, "300 rows that it was packed with")
+    assert chosen.columns.keys() == usual.columns.keys()
+    expected = {"input_amount": other.amount, "feature_ratio": other.amount / (1 + other.age**2)}
+    for name, values in expected.items():
+        found = chosen.columns[name].summary.numbers.moments
+        assert (found.count, found.mean) == (300, pytest.approx(values[:300].mean(), rel=1e-5))
+    answers = [name for name in chosen.columns if name.startswith("output_")]
+    assert all(chosen.columns[name] != usual.columns[name] for name in answers)
+    labels = [name for name in chosen.columns if name.startswith("label_")]
+    assert labels
+    assert all(chosen.columns[name] == usual.columns[name] for name in labels)
+    with pytest.raises(InvalidUsage, match="reference"):
+        pack("fraud", **own, reference=rows[["age"]], into=tmp_path)
 
 
 def test_features_are_in_it_where_they_are_not_the_inputs(rows: pd.DataFrame, tmp_path: Path):

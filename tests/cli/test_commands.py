@@ -316,8 +316,12 @@ def test_pack_from_files(tmp_path):
     (tmp_path / "rows.csv").write_text(
         rows.replace(",truth", "").replace(",0\n", "\n").replace(",1\n", "\n")
     )
-    done = run("pack", "sums", "--model", str(tmp_path / "m.onnx"), "--json", *common)
+    (tmp_path / "october.csv").write_text("a,b,c\n" + "7,0.5,0.25\n" * 3)
+    held = ("--reference", str(tmp_path / "october.csv"))
+    done = run("pack", "sums", "--model", str(tmp_path / "m.onnx"), "--json", *held, *common)
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
     assert Path(told["file"]).is_file()
     assert told["version"]["number"] == 1
+    shown = run("reference", "sums@1", "--json", "--workspace", str(tmp_path / "shop"))
+    assert json.loads(shown.output)["reference"] == "3 rows that it was packed with"

@@ -34,6 +34,7 @@ from mainstay.bundle.carried import run_carried
 from mainstay.bundle.convert import Kept, Trial, convert, recognise
 from mainstay.bundle.digest import sha256_of
 from mainstay.bundle.impressions import words_column
+from mainstay.bundle.judgement import Judgement
 from mainstay.bundle.known import packed_known
 from mainstay.bundle.metrics import METRICS, measure
 from mainstay.bundle.model import Card, CodePart, Manifest, ModelPart
@@ -54,7 +55,7 @@ from mainstay.contract.rules import model_name_faults
 from mainstay.contract.values import Checker
 from mainstay.contract.words import did_you_mean
 from mainstay.contract.write import write_contract
-from mainstay.summaries.reference import encode_reference
+from mainstay.summaries.reference import Reference, encode_reference
 
 CONFIDENCE_ROWS_MAX: Final = 20_000
 _EXAMPLES: Final = 5
@@ -82,6 +83,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     contract: Contract | None
     lookups: Mapping[str, Callable[..., Any]]
     learned_from: Any
+    reference: Any
     classes: tuple[str, ...] | None
     tolerance: float
     metric: str | None
@@ -102,6 +104,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
     learned_from: Any = None,
+    reference: Any = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
     tolerance: float = _TOLERANCE,
@@ -117,7 +120,8 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     on the confidence set must lie in the `acceptable` range, (lowest, highest); where there is a
     contract, its `assets` say so. `features` makes the model's features of the inputs, a dictionary
     of columns. `learned_from` are the rows it was trained on, where `judge.cold` asks what is new
-    to it. A `contract` that is not given is inferred from X and written beside the bundle.
+    to it. `reference` are rows that later ones are held against, without labels; by default the
+    confidence set. A `contract` that is not given is inferred from X and written beside the bundle.
     """
     _check_name(name)
     named = None if classes is None else tuple(str(one) for one in classes)
@@ -128,6 +132,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
         contract=_contract_of(contract, name),
         lookups=dict(lookups or {}),
         learned_from=learned_from,
+        reference=reference,
         classes=named,
         tolerance=tolerance,
         metric=metric,
@@ -303,15 +308,11 @@ class _Version:
             )
             return
         data, answers = _split(end_to_end, "end_to_end")
-        table = read_rows(
-            data, "end_to_end X", self.recipe.trained, self.recipe.features, self.contract
-        )
-        columns = conform(table.columns, self.contract, "end_to_end X")
-        _check_passes(columns, self.contract, "end_to_end X")
+        columns = self._more(data, "end_to_end X")
         if answers is None:
-            expected = self._shaped(self._ask(columns).raw, table.rows)
+            expected = self._shaped(self._ask(columns).raw, rows_of(columns))
         else:
-            expected = expected_of(answers, self.meaning, table.rows)
+            expected = expected_of(answers, self.meaning, rows_of(columns))
         self.end_to_end = Examples(inputs=columns, expected=expected)
 
     def impressions(self, first_impressions: Any) -> None:
@@ -319,13 +320,31 @@ class _Version:
         if first_impressions is None:
             return
         data, answers = _split(first_impressions, "first_impressions")
-        table = read_rows(
-            data, "first_impressions X", self.recipe.trained, self.recipe.features, self.contract
-        )
-        columns = conform(table.columns, self.contract, "first_impressions X")
-        _check_passes(columns, self.contract, "first_impressions X")
-        expected = words_column(answers, self.contract.output, table.rows)
+        columns = self._more(data, "first_impressions X")
+        expected = words_column(answers, self.contract.output, rows_of(columns))
         self.first_impressions = Examples(inputs=columns, expected=expected)
+
+    def _more(self, data: Any, what: str) -> Columns:
+        """Rows beside the confidence set, in the form of the contract."""
+        table = read_rows(data, what, self.recipe.trained, self.recipe.features, self.contract)
+        columns = conform(table.columns, self.contract, what)
+        _check_passes(columns, self.contract, what)
+        return columns
+
+    def _reference(self, judgement: Judgement | None) -> Reference:
+        """Of the confidence set; where other rows are given, all of those but how right it was."""
+
+        def of(asked: Asked, raw: Column, labels: Column | None) -> Reference:
+            given = {} if self.recipe.features is None else asked.given.columns
+            return packed_reference(self.contract, asked.inputs, given, raw, judgement, labels)
+
+        own = of(self.asked, self.kept.raw, self.confidence.label)
+        if self.recipe.reference is None:
+            return own
+        columns = self._more(self.recipe.reference, "reference")
+        asked = self._ask(columns)
+        found = of(asked, self._shaped(asked.raw, rows_of(columns)), None)
+        return msgspec.structs.replace(found, columns=own.columns | found.columns)
 
     def write(
         self, into: Path, card: Card | dict[str, Any] | None, clock: Clock, key: Path | None
@@ -344,12 +363,7 @@ class _Version:
             files[_CODE_FILE] = self.code.source.encode("utf-8")
         self.contract, judgement = weigh(self.contract, self.kept.raw, self.confidence)
         label = self.confidence.label
-        given = {} if self.recipe.features is None else self.asked.given.columns
-        files[REFERENCE_FILE] = encode_reference(
-            packed_reference(
-                self.contract, self.asked.inputs, given, self.kept.raw, judgement, label
-            )
-        )
+        files[REFERENCE_FILE] = encode_reference(self._reference(judgement))
         metrics = {} if label is None else measure(self.contract.output, self.kept.raw, label)
         roots = (*self.recipe.trained.libraries, "onnxruntime")
         filled = fill_card(

@@ -41,6 +41,8 @@ At the end of a training script, one call does the same and takes the model as i
               help="The column of these rows that holds the truth, if any.")  # fmt: skip
 @click.option("--learned-from", type=_FILE, metavar="FILE",
               help="Rows the model was trained on, where judge.cold asks what is new.")  # fmt: skip
+@click.option("--reference", type=_FILE, metavar="FILE",
+              help="Rows that later ones are held against, else the confidence set.")  # fmt: skip
 @click.option("--features", metavar="FILE.py:FUNCTION",
               help="The function that makes the model's features of the inputs.")  # fmt: skip
 @click.option("--contract", type=_FILE,
@@ -66,6 +68,7 @@ def pack(  # noqa: PLR0913  # because each is an option
     confidence: Path,
     label: str,
     learned_from: Path | None,
+    reference: Path | None,
     features: str | None,
     contract: Path | None,
     metric: str | None,
@@ -88,6 +91,7 @@ def pack(  # noqa: PLR0913  # because each is an option
             model=read_model_file(model),
             confidence=rows if truth is None else (rows, truth),
             learned_from=None if learned_from is None else _rows(learned_from, label, stated),
+            reference=None if reference is None else _rows(reference, label, stated),
             features=None if features is None else _function(features),
             contract=stated,
             metric=metric,

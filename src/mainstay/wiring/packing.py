@@ -71,6 +71,7 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     card: Card | dict[str, Any] | None = None,
     lookups: Mapping[str, Callable[..., Any]] | None = None,
     learned_from: Any = None,
+    reference: Any = None,
     upstream: Mapping[str, int | str | None] | None = None,
     classes: Sequence[str] | None = None,
     output: str | None = None,
@@ -81,11 +82,10 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
 ) -> PackedVersion:
     """Make a version of a trained model and keep it in the workspace.
 
-    `confidence` is `(X, y)`, not trained on; its `metric` must lie in the `acceptable` range.
-    `learned_from` was trained on, where `judge.cold` asks what is new. `end_to_end` is
-    `(X, answers)`, `first_impressions` `(X, words)`. Without a `contract` there is the workspace's,
-    or one is inferred. `into` leaves the file in a folder. `upstream` has models whose answers it
-    takes, each with its version (None: the live one). `workspace` is made.
+    `confidence` is `(X, y)`, not trained on, its `metric` in the `acceptable` range. `judge.cold`
+    goes by `learned_from`; later rows are held against `reference`, else X. `end_to_end` is
+    `(X, answers)`, `first_impressions` `(X, words)`. A `contract` is the workspace's or inferred.
+    `into` leaves the file in a folder. `upstream`: models whose answers it takes (None: live).
     """
     places, made = open_or_make(workspace)
     opened = Workspace(places)
@@ -105,14 +105,14 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
             card=_pinned(card, opened, upstream or {}),
             lookups=lookups,
             learned_from=learned_from,
+            reference=reference,
             classes=classes,
             output=output,
             tolerance=tolerance,
             sign_with=places.signing_key,
             into=folder,
         )
-        version = opened.admit(packed.file)
-        file = None if into is None else str(_leave(packed.file, Path(into)))
+        version, file = opened.admit(packed.file), _left(packed.file, into)
         if packed.contract_file is not None:
             shutil.copyfile(packed.contract_file, known)
     found = PackedVersion(
@@ -129,10 +129,12 @@ def pack(  # noqa: PLR0913  # because this is the one call of a training script:
     return found
 
 
-def _leave(file: Path, into: Path) -> Path:
-    """A copy of the bundle file in a folder of the caller's."""
-    into.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(file, into))
+def _left(file: Path, into: str | Path | None) -> str | None:
+    """A copy of the bundle file in a folder of the caller's, where one is named."""
+    if into is None:
+        return None
+    Path(into).mkdir(parents=True, exist_ok=True)
+    return str(shutil.copy(file, into))
 
 
 def _pinned(
