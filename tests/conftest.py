@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -18,6 +19,13 @@ from tests.servers.objects import ObjectServer
 from tests.servers.postgres import PostgresServer, binaries
 
 __all__ = ["running_server"]
+
+# No example fails for how long it took: that says how busy the machine was. In CI the examples are
+# the same each time, as the library has it.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 TOGETHER = {"tests/story": "load", "tests/fuzz": "server", "tests/clients": "server"}
 """Folders whose tests run one after the other in one process: they load the machine, or share one

@@ -238,6 +238,7 @@ def test_processes_are_kept_apart(place: Place):
         "SELECT * FROM read_parquet('/nowhere/*.parquet')",
     ],
 )
+@pytest.mark.parametrize("full", ["both"], indirect=True)
 def test_sql_can_only_ask_and_only_about_the_journal(
     full: Place,
     sql: str,

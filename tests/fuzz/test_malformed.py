@@ -73,7 +73,9 @@ CASES: dict[str, tuple[str, str | bytes, int, str, set[str]]] = {
     "two negative dimensions": (INFER, tensor([-1, -3]), 400, "shape", {"field", "got"}),
     "a huge shape": (INFER, tensor([HUGE, 3]), 400, "rows", {"field", "got"}),
     "a shape that overflows": (INFER, tensor([HUGE, HUGE, HUGE]), 400, "shape", {"field", "got"}),
-    "a shape of ten million": (INFER, tensor([1] * 10_000_000), 413, "", {"field"}),
+    "a shape of ten million": (
+        INFER, tensor([1]).replace("[1]", f"[{'1,' * 9_999_999}1]"), 413, "", {"field"},
+    ),
     "a shape of text": (INFER, tensor(["1", "3"]), 400, "", set()),
     "a shape that is not that of the data": (INFER, tensor([2, 3]), 400, "", {"field"}),
     "another datatype": (INFER, tensor(datatype="BOOL"), 400, "", {"field", "got"}),

@@ -11,55 +11,28 @@ from msgspec import structs
 
 from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidBundle, InvalidUsage
-from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.bundle.assets import CONFIDENCE_FILE, decode_examples
 from mainstay.bundle.folder import read_checked
 from mainstay.cli import cli
-from mainstay.contract.columns import encode
-from mainstay.journal.model import STATUSES, DecisionBatch
-from mainstay.journal.spool import DiskSpool
+from mainstay.journal.model import STATUSES
 from mainstay.release import refresh as refreshing
 from mainstay.serve.outcomes import Outcomes
-from mainstay.serve.pipeline import layout_of
 from mainstay.wiring.refreshing import refresh
-from mainstay.wiring.workspace import Workspace, open_workspace
-from tests.servers.mainstay import live_model
+from tests.renew.shop import Shop as DecidingShop
 
 
-class Shop:
-    """A workspace whose model decided on rows, of which somebody hears."""
+class Shop(DecidingShop):
+    """One whose people click, in which it is now, and as late as when it decides."""
 
     def __init__(self, folder: Path, **packing: Any) -> None:
-        live_model(folder, **packing)
-        self.workspace: Workspace = open_workspace(folder)
-        self.version = self.workspace.registry.find("sums", 1)
-        self.clock = ManualClock()
-        self.clock.advance(self.workspace.clock.now_ns() / 1e9 - self.clock.now_ns() / 1e9)
+        super().__init__(folder, **packing)
+        self.clock.advance(3600)
         self.workspace.clock = self.clock
-        self.ids = DecisionIds(new_incarnation(), self.clock)
-        self.spool = DiskSpool(self.workspace.places.spool, self.ids.incarnation)
-        self.loaded = self.workspace.load(self.version)
-        self.spool.describe(layout_of(self.loaded, 1))
-        self.outcomes = Outcomes(self.spool, self.ids, self.clock)
-
-    def decide(self, rows: np.ndarray, **changes: Any) -> list[str]:
-        time_ms, first = self.ids.take(len(rows))
-        inputs = {name: rows[:, place] for place, name in enumerate("abc")}
-        settings: dict[str, Any] = {
-            "fingerprint": self.version.fingerprint, "route": 1, "door": "decide",
-            "time_ms": time_ms, "incarnation": self.ids.incarnation, "first_sequence": first,
-            "rows": len(rows), "callers": ("shop",), "inputs": encode(inputs),
-            "outputs": encode({"output": self.loaded.predict(self.loaded.extract(inputs))}),
-            "statuses": bytes(len(rows)),
-        }  # fmt: skip
-        self.spool.append([DecisionBatch(**(settings | changes))])
-        start = f"{time_ms:012x}{self.ids.incarnation:08x}"
-        return [f"{start}{first + row:08x}" for row in range(len(rows))]
 
     def hear(self, labels: list[Any], decisions: list[str]) -> None:
-        for label, decision in zip(labels, decisions, strict=True):
+        for decision in decisions:
             self.outcomes.record("sums", "shop", decision, {"reaction": "clicked"})
-            self.outcomes.record("sums", "shop", decision, {"label": label})
+        super().hear(labels, decisions)
 
     def confidence(self, fingerprint: str) -> Any:
         opened = self.workspace.unpacked(fingerprint)
