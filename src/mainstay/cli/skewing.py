@@ -64,10 +64,11 @@ def skew(
 
 def _show(output: Output, found: Skew) -> None:
     asked = "" if found.against is None else f", by the extractor of v{found.against}"
-    output.say(
-        f"[bold]{escape(found.model)} v{found.version}[/]: the features of {found.rows:,} "
-        f"decisions made again{asked}"
-    )
+    if found.rows:
+        output.say(
+            f"[bold]{escape(found.model)} v{found.version}[/]: the features of {found.rows:,} "
+            f"decisions made again{asked}"
+        )
     if found.left_out:
         output.say(f"  [dim]left out[/]   {found.left_out:,} that it does not take")
     compared = found.compared

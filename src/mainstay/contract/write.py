@@ -139,6 +139,7 @@ _EXAMPLES: Final = {
     "judge.private": "{subjects: {health: [diabetes, heart attack, {pattern: icd-?10}]}}",
     "judge.share": "{when: audience == 'everybody'}",
     "renew.train": "fraud:train",
+    "renew.features": "made",
     "renew.history": "{parquet: history/*.parquet, id: id, time: made, label: was, known: heard}",
     "metric": "accuracy",
     "acceptable": "[0.8, 1]",
