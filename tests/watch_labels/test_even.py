@@ -1,10 +1,15 @@
 """Labels of a sample with rates by strata are measured without bias: L4 M14."""
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from msgspec import structs
 
+from mainstay.contract.asking import OTHERS
+from mainstay.renew.labelling.reservoir import chance, is_even, offer
 from tests.watch_labels.test_labeller import (
     FRAUD_2,
     HOUR,
@@ -48,3 +53,27 @@ def test_in_slices_of_other_inputs_it_counts_nowhere(tmp_path: Path):
     german = house.parts("country=DE")[FRAUD_2.fingerprint, HOUR]
     assert counts(german, "label_pair") == (0, 1, 0, 0)
     assert counts(house.parts()[FRAUD_2.fingerprint, HOUR], "label_pair") == (0, 1, 0, 0)
+
+
+def test_figures_of_all_decisions_are_unbiased_where_a_stratum_is_drawn_ten_times_as_often():
+    """L4 M14: against a known truth, over many draws; taking all labels alike would be off by far,
+    and the two ways of doing it right (leave out, weigh) agree."""
+    truth = {"DE": 0.5, "US": 0.9}
+    decisions = [(f"d{n:05}", "DE" if n % 10 == 0 else "US") for n in range(3_000)]
+    random = np.random.default_rng(11)
+    right = {id_: bool(random.random() < truth[stratum]) for id_, stratum in decisions}
+    known = np.mean(list(right.values()))
+    alike, even, weighed = [], [], []
+    for number in range(80):
+        drawn = offer(f"fraud{number}", 400, {"DE": 1.0, OTHERS: 0.1}, decisions)
+        hits = {each.id: float(right[each.id]) for each in drawn.kept}
+        chosen = [hits[each.id] for each in drawn.kept if is_even(drawn, each)]
+        weights = [1.0 / chance(drawn, each) for each in drawn.kept]
+        alike.append(np.mean(list(hits.values())))
+        even.append(np.mean(chosen))
+        weighed.append(np.average(list(hits.values()), weights=weights))
+    assert np.mean(alike) < known - 0.1
+    for figures in (even, weighed):
+        error = np.std(figures) / math.sqrt(len(figures))
+        assert np.mean(figures) == pytest.approx(known, abs=4 * error)
+        assert error < 0.01

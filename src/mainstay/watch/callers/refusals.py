@@ -20,7 +20,7 @@ import numpy as np
 from mainstay.contract.finding import Finding
 from mainstay.summaries.summary import Summary
 from mainstay.watch.gather.model import STRETCH_MS, Part
-from mainstay.watch.gather.refused import ASKED, WHY
+from mainstay.watch.gather.refused import ASKED, CALLERS_MAX, WHY
 from mainstay.watch.monitors.detector import (
     Evidence,
     Question,
@@ -56,7 +56,10 @@ def look_at_refusals(
         part = stretches.get(begin_ms)
         columns: Mapping[str, Summary] = {} if part is None else part.columns
         callers = sorted(name.removeprefix(ASKED) for name in columns if name.startswith(ASKED))
-        tick.limit = math.log(per_alarm * max(len(asking.keys() | set(callers)), 1))
+        many = len(asking.keys() | set(callers))
+        # The bound never falls, also while callers are forgotten and others come.
+        many = many if many < ASKING_MAX else ASKING_MAX + CALLERS_MAX
+        tick.limit = math.log(per_alarm * max(many, 1))
         for caller in callers:
             asking[caller] = _ask(tick, asking.get(caller, Asking()), columns, caller, begin_ms)
         heard = set(map(_key, callers))
