@@ -7,7 +7,7 @@ from mainstay.bundle.answers import chosen_classes
 from mainstay.bundle.metrics import measure
 from mainstay.contract.model import NumberOutput, Probability
 from mainstay.release.gate.measures import measured
-from mainstay.release.gate.statistics import of_pairs
+from mainstay.watch.paired import of_pairs
 
 
 def scores(random, labels, classes, skill):

@@ -73,6 +73,9 @@ def test_errors_are_weighed_against_a_training() -> None:
     for of_training, verdict in ((39.0, "fail"), (41.0, "pass")):
         when = RenewWhen(costs=RenewCosts(of_error=2.0, of_training=of_training))
         assert verdicts(when, served=served) == {COST: verdict}
+    promised = Served(losses=(0.3,), rows=(100.0,), promised=0.1)
+    when = RenewWhen(costs=RenewCosts(of_error=2.0, of_training=39.0))
+    assert verdicts(when, served=promised) == {COST: "fail"}
     free = RenewWhen(costs=RenewCosts(of_error=2.0, of_training=0.0))
     level = Served(losses=(0.1, 0.1), rows=(100.0, 100.0))
     assert verdicts(free, served=level) == {COST: "pass"}

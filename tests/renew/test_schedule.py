@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.renew.schedule.model import Losses, Prices, loss_by_age
+from mainstay.renew.schedule.model import Losses, Prices, half_life, kept_by_age, loss_by_age
 from mainstay.renew.schedule.policies import Every, Never, Owed, Served, best, owed, run
 from mainstay.renew.schedule.recommend import advise
 
@@ -88,6 +88,40 @@ def test_what_is_owed_is_what_a_fresh_model_would_not_have_cost() -> None:
     level = Served(losses=(0.2, 0.2), rows=(10.0, 10.0))
     assert owed(level, prices) == 0.0
     assert owed(Served(losses=(), rows=()), prices) == 0.0
+
+
+def test_a_version_that_was_never_good_since_is_held_to_what_it_promised() -> None:
+    """N13 N3: whoever adapts within hours leaves a new version no good period to compare with."""
+    prices = Prices(of_error=2.0, of_training=1.0)
+    at_once = Served(losses=(0.3, 0.3), rows=(10.0, 10.0))
+    assert owed(at_once, prices) == 0.0
+    promised = Served(losses=(0.3, 0.3), rows=(10.0, 10.0), promised=0.1)
+    assert owed(promised, prices) == pytest.approx(2 * 10 * (0.2 + 0.2))
+    better = Served(losses=(0.1, 0.1, 0.1, 0.3), rows=(10.0,) * 4, promised=0.2)
+    assert owed(better, prices) == pytest.approx(2 * 10 * 0.2)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8])
+def test_how_fast_the_advantage_over_never_retraining_is_lost(rate: float) -> None:
+    """N13: a world that is forgotten by a rate each period, for which the answer is known."""
+    losses = history(60, lambda i, j: 1.0 - rate ** (j - i))
+    kept = kept_by_age(losses)
+    assert kept[0] == pytest.approx(1.0)
+    assert kept[:5] == pytest.approx([rate**age for age in range(5)], abs=0.05)
+    half = half_life(kept)
+    assert half == pytest.approx(1 + np.log(0.5) / np.log(rate), abs=0.3)
+    assert advise(losses, Prices(of_error=1.0, of_training=1.0)).half_life == half
+    same = kept_by_age(history(8, lambda _i, _j: 0.2))
+    assert np.isnan(same).all()
+    assert half_life(same) is None
+
+
+def test_empty_periods_do_not_age_a_version() -> None:
+    """N13."""
+    full = history(12, lambda i, j: 1.0 - 0.7 ** (j - i))
+    table, rows = full.table.copy(), full.rows.copy()
+    table[:, 5], rows[5] = np.nan, 0.0
+    assert np.isfinite(kept_by_age(Losses(table=table, rows=rows))[:9]).all()
 
 
 def test_nothing_changes_and_nothing_is_trained() -> None:

@@ -23,6 +23,7 @@ from mainstay.bundle.child import (
 )
 from mainstay.bundle.load import LoadedVersion, load
 from mainstay.bundle.metrics import measure
+from mainstay.bundle.port import Loaded
 from mainstay.bundle.prove import check_examples, check_metric, read_evidence
 from mainstay.contract.columns import Column, Columns, rows_of, take
 
@@ -83,7 +84,7 @@ def run_trial(folder: Path, fingerprint: str) -> TrialResult:
     )
 
 
-def answer_all(loaded: LoadedVersion, inputs: Columns) -> Column:
+def answer_all(loaded: Loaded, inputs: Columns) -> Column:
     """Raw output of many rows, in calls of a bounded size."""
     rows = rows_of(inputs)
     pieces: list[Column] = []

@@ -2,9 +2,11 @@
 
 import click
 
+from mainstay.cli.effects import effect
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.cli.schedules import due, frequency
 from mainstay.cli.skewing import skew
+from mainstay.cli.suspects import data
 from mainstay.contract.shares import share
 from mainstay.contract.windows import moment_or_ago_ns
 from mainstay.renew.health.loops import Difference
@@ -128,4 +130,6 @@ def _difference(each: Difference) -> list[str]:
 
 experiment.add_command(frequency)
 experiment.add_command(due)
+experiment.add_command(data)
+experiment.add_command(effect)
 experiment.add_command(skew)

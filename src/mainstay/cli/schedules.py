@@ -114,15 +114,17 @@ def show(output: Output, found: Frequency) -> None:
         f"[bold green]→[/] train [bold]{first.advice.take}[/], learning from {_window(first)}"
     )
     for variant in found.variants:
-        _show_variant(output, variant, length)
+        _show_variant(output, variant, found.period_ns)
 
 
-def _show_variant(output: Output, variant: Variant, length: str) -> None:
+def _show_variant(output: Output, variant: Variant, period_ns: int) -> None:
+    length = _days(period_ns)
     advice = variant.advice
     ages = [(age, advice.by_age[age - 1]) for age in _AGES_SHOWN if age <= len(advice.by_age)]
     said = ", ".join(f"{loss:.4g} at {age}" for age, loss in ages if loss is not None)
     output.say()
     output.say(f"Learning from {_window(variant)}: loss by age, in periods of {length}: {said}")
+    output.say(f"  {_ageing(variant, period_ns)}")
     shown = [advice.followed, *advice.tried[:_WAYS_SHOWN]]
     output.table(
         (
@@ -145,6 +147,19 @@ def _show_variant(output: Output, variant: Variant, length: str) -> None:
             for each in shown
         ],
     )
+
+
+def _ageing(variant: Variant, period_ns: int) -> str:
+    """How fast a version ages, in words."""
+    kept, half = variant.advice.kept, variant.advice.half_life
+    over = "its advantage over never retraining"
+    if half is not None:
+        return f"a version has lost half of {over} after {_days(round(half * period_ns))}"
+    known = [(place + 1, part) for place, part in enumerate(kept) if part is not None]
+    if not known:
+        return "a fresh version has no advantage over never retraining"
+    age, part = known[-1]
+    return f"after {_days(age * period_ns)} a version still has {part:.0%} of {over}"
 
 
 def _window(variant: Variant) -> str:

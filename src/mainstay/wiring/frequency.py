@@ -153,14 +153,7 @@ class _History:
         end = self.ends[at]
         since_us = int(rows.times_us[end - 1]) - window_ns // 1000 if window_ns else 0
         learn = slice(int(np.searchsorted(rows.times_us, since_us)), end)
-        part = LearnedRows(
-            inputs=take(rows.inputs, learn),
-            labels=rows.labels[learn],
-            times_us=rows.times_us[learn],
-            weights=rows.weights[learn],
-            features=take(rows.features, learn),
-            skipped=rows.skipped,
-        )
+        part = rows.some(learn)
         task = task_of(self.workspace, (contract, snapshot, part), into, self.who)
         later = slice(end, self.ends[-1])
         examples = Examples(inputs=take(rows.inputs, later), expected=rows.labels[later])

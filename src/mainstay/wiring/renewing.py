@@ -118,8 +118,19 @@ class Renewing:
             days[day] = before + lost, rows + metric.rows
         told = [days[day] for day in sorted(days)]
         return Served(
-            losses=tuple(lost / rows for lost, rows in told), rows=tuple(float(r) for _, r in told)
+            losses=tuple(lost / rows for lost, rows in told),
+            rows=tuple(float(r) for _, r in told),
+            promised=_promised(contract, newest),
         )
+
+
+def _promised(contract: Contract, version: Version) -> float | None:
+    """How wrong it was on its confidence set, in the unit of `_served`. Where silence is a label,
+    that set has labels that watching does not hear."""
+    if contract.labels.silence_means is not None:
+        return None
+    metrics = version.card.metrics
+    return 1.0 - metrics["accuracy"] if "accuracy" in metrics else metrics.get("mae")
 
 
 def _learned_until_ns(version: Version) -> int:

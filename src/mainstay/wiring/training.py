@@ -35,6 +35,7 @@ from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
 from mainstay.journal.model import Event
 from mainstay.journal.rows import rfc3339
+from mainstay.release.gate.model import NotPassed
 from mainstay.release.gate.rows import fit
 from mainstay.release.gate.run import Wish
 from mainstay.renew.labels.model import answers_of, left_out_of
@@ -124,6 +125,20 @@ class LearnedRows:
     """Where each was shown, 1 the first; 0 where nobody knows."""
     features: Columns = field(default_factory=dict[str, Column])
     """As they were made when they were decided; nothing unless `renew.features` is `logged`."""
+    places: Column = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Where each of them stands in the snapshot."""
+
+    def some(self, which: Any) -> "LearnedRows":
+        """Some of the rows: a slice, a mask or places."""
+        return LearnedRows(
+            inputs=take(self.inputs, which),
+            labels=self.labels[which],
+            times_us=self.times_us[which],
+            weights=self.weights[which],
+            skipped=self.skipped,
+            features=take(self.features, which),
+            places=self.places[which],
+        )
 
 
 def retrain(
@@ -242,11 +257,16 @@ def task_of(
     into: Path,
     who: str,
     seed: int | None = None,
+    *,
+    tested_rows: int | None = None,
 ) -> Task:
     """What a child is to train, its rows written into a folder of its own; `InvalidUsage` where
-    they are too few."""
+    they are too few. It is measured on the newest part, as the contract says, or on so many."""
     contract, snapshot, rows = given
-    learned, tested = parts_of(len(rows.labels), share(contract.renew.newest))
+    newest = share(contract.renew.newest)
+    if tested_rows is not None:
+        newest = tested_rows / len(rows.labels)
+    learned, tested = parts_of(len(rows.labels), newest)
     for name, part in (("learned", learned), ("tested", tested)):
         examples = Examples(inputs=take(rows.inputs, part), expected=rows.labels[part])
         (into / name).write_bytes(encode_examples(examples))
@@ -349,6 +369,7 @@ def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> L
         skipped={why: count for why, count in skipped.items() if count},
         shown_at=shown_at[fitted.rows][known],
         features=take(take(features, fitted.rows), known),
+        places=fitted.rows[known],
     )
 
 
@@ -413,6 +434,8 @@ def release(workspace: Workspace, version: Version, who: str) -> tuple[str, str]
         return strategy, ""
     except MainstayError as error:
         said = f"{error.message}: {error.got}" if error.got is not None else error.message
+        if isinstance(error, NotPassed) and error.is_worse:
+            said += f"; `mainstay experiment data {version.model}` finds which new data made it so"
         _tell(workspace, version.model, who, version.fingerprint, said)
         return "", said
 

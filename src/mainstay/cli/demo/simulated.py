@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from mainstay.cli.output import Output, escape
-from mainstay.drill import black_friday, spam_folder, stale_recommender
+from mainstay.drill import arms_race, black_friday, spam_folder, stale_recommender
 from mainstay.drill.model import Drilled, Moment, Tell
 
 BLACK_FRIDAY: Final = black_friday.NAME
@@ -13,6 +13,7 @@ STORIES: Final[dict[str, Callable[[Path, Tell], Drilled]]] = {
     BLACK_FRIDAY: black_friday.black_friday,
     spam_folder.NAME: spam_folder.spam_folder,
     stale_recommender.NAME: stale_recommender.stale_recommender,
+    arms_race.NAME: arms_race.arms_race,
 }
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from mainstay.base.errors import Refused
 from mainstay.bundle.answering import Cost
+from mainstay.bundle.metrics import METRICS
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.finding import Finding
 from mainstay.contract.finding import Verdict as Judged
@@ -141,6 +142,16 @@ class NotPassed(Refused):
             + f" with a --reason; `mainstay verdict {verdict.id}` shows every check",
         )
         self.verdict = verdict
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it failed for what it answers: as a whole, in a class or slice, by what errors
+        cost or whom they fall on."""
+        return any(
+            finding.verdict == "fail"
+            and (finding.check.split()[0] in METRICS or finding.check.startswith(("cost", "even ")))
+            for finding in self.verdict.findings
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The one JSON form, with the id of the verdict."""

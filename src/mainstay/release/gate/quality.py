@@ -18,7 +18,7 @@ from mainstay.contract.model import Label, Probability
 from mainstay.release.gate.groups import Mask, classes_of, groups_of
 from mainstay.release.gate.measures import Measured, Metric, measured
 from mainstay.release.gate.model import Evidence, Side
-from mainstay.release.gate.statistics import (
+from mainstay.watch.paired import (
     FAIL_CHANCE,
     PASS_CHANCE,
     SAMPLES_MIN,

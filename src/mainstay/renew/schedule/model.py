@@ -61,3 +61,29 @@ def loss_by_age(losses: Losses) -> Floats:
         if rows.sum() > 0:
             found[age - 1] = np.average(np.where(rows > 0, value, 0.0), weights=rows)
     return found
+
+
+def kept_by_age(losses: Losses) -> Floats:
+    """Which part of its advantage over the first model, which is never trained again, a model still
+    has when it is 1, 2, … periods old: against what one that is a period old has in the very same
+    periods. Not a number where that one has none."""
+    found = np.full(losses.periods - 1, np.nan)
+    for age in range(1, losses.periods - 1):
+        served = [at for at in range(age + 1, losses.periods) if losses.rows[at] > 0]
+        rows = losses.rows[served]
+        never = losses.table[0, served]
+        fresh = never - losses.table[[at - 1 for at in served], served]
+        aged = never - losses.table[[at - age for at in served], served]
+        if rows @ fresh > 0:
+            found[age - 1] = (rows @ aged) / (rows @ fresh)
+    return found
+
+
+def half_life(kept: Floats) -> float | None:
+    """After how many periods half of the advantage is lost; nothing where it is kept longer than
+    the history tells, or there is none."""
+    for place in range(1, len(kept)):
+        before, now = kept[place - 1], kept[place]
+        if now <= 0.5 < before:
+            return place + float((before - 0.5) / (before - now))
+    return None

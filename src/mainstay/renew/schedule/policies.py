@@ -26,6 +26,9 @@ class Served:
     """The mean loss of each period."""
     rows: tuple[float, ...]
     """How many rows each had."""
+    promised: float | None = None
+    """Its mean loss when it was made, on rows that it had not learned from; nothing where those do
+    not compare with what is heard since."""
 
 
 class Policy(Protocol):
@@ -87,11 +90,14 @@ class Owed:
 
 def owed(served: Served, prices: Prices) -> float:
     """What a model's errors have cost beyond those it made at its best: in the best `_AT_BEST`
-    periods one after the other. A good period pays back what came before, never what comes."""
+    periods one after the other, or when it was made. Where somebody adapts to it within hours it
+    has no good period after that. A good period pays back what came before, never what comes."""
     pairs = zip(served.losses, served.rows, strict=True)
     told = [(loss, rows) for loss, rows in pairs if rows]
     ends = range(_AT_BEST, max(len(told), _AT_BEST) + 1)
     best_loss = min((_mean(told[end - _AT_BEST : end]) for end in ends), default=0.0)
+    if served.promised is not None:
+        best_loss = min(best_loss, served.promised)
     beyond = 0.0
     for loss, rows in told:
         beyond = max(0.0, beyond + (loss - best_loss) * rows)

@@ -12,7 +12,15 @@ from typing import Final
 import msgspec
 
 from mainstay.base.errors import InvalidUsage
-from mainstay.renew.schedule.model import Losses, Prices, Run, loss_by_age
+from mainstay.renew.schedule.model import (
+    Floats,
+    Losses,
+    Prices,
+    Run,
+    half_life,
+    kept_by_age,
+    loss_by_age,
+)
 from mainstay.renew.schedule.policies import Policy, best, candidates, cheapest, follow, run
 
 PERIODS_MIN: Final = 6
@@ -45,6 +53,10 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """The mean loss of models that are 1, 2, … periods old; nothing where no row tells."""
     periods: int
     """How many periods the newer half has."""
+    kept: list[float | None] = []
+    """Which part of its advantage over never retraining a model of 1, 2, … periods still has."""
+    half_life: float | None = None
+    """After how many periods half of that is lost; nothing where no history is long enough."""
 
 
 def advise(losses: Losses, prices: Prices, also: tuple[Policy, ...] = ()) -> Advice:
@@ -64,14 +76,21 @@ def advise(losses: Losses, prices: Prices, also: tuple[Policy, ...] = ()) -> Adv
     tried = [_tried(name, run(way, newer, prices), least) for name, way in known.items()]
     tried.sort(key=lambda each: (each.run.cost, each.name))
     recent = losses.part(max(0, losses.periods - 1 - RECENT), losses.periods)
+    kept = kept_by_age(losses)
     return Advice(
         take=cheapest(ways, recent, prices).name,
         followed=_tried("as advised", follow(ways, losses, prices, middle, RECENT), least),
         tried=tried,
         best=least,
-        by_age=[None if math.isnan(age) else age for age in loss_by_age(losses).tolist()],
+        by_age=_known(loss_by_age(losses)),
         periods=newer.periods - 1,
+        kept=_known(kept),
+        half_life=half_life(kept),
     )
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values.tolist()]
 
 
 def _tried(name: str, done: Run, least: Run) -> Tried:

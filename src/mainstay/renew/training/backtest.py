@@ -6,6 +6,7 @@ version, as a caller would ask it; and that no version is kept. It is `child.py`
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -16,10 +17,13 @@ from mainstay.bundle.assets import decode_examples
 from mainstay.bundle.child import answer_over, end_child
 from mainstay.bundle.load import load
 from mainstay.bundle.trial import answer_all
-from mainstay.contract.columns import Column
-from mainstay.contract.model import NumberOutput, Output, Ranking, VectorOutput
+from mainstay.contract.columns import Column, encode
+from mainstay.contract.model import NumberOutput, Output, Probability, Ranking, VectorOutput
 from mainstay.renew.training import child
 from mainstay.renew.training.model import Task
+
+ANSWERS: Final = "answers"
+"""The one column of the file of raw answers."""
 
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +34,8 @@ class Later(msgspec.Struct, frozen=True, kw_only=True):
     """The file of all later rows, oldest first."""
     ends: tuple[int, ...]
     """Where each later period ends among them."""
+    answers: str = ""
+    """The file that its raw answers are written to, where anybody wants them."""
 
 
 class Aged(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +54,10 @@ def run(file: Path) -> Aged:
     loaded = load(unpacked.folder, unpacked.fingerprint)
     asked = decode_examples(Path(later.asked).read_bytes(), later.asked)
     assert asked.expected is not None
-    wrong = errors_of(
-        loaded.manifest.contract.output, answer_all(loaded, asked.inputs), asked.expected
-    )
+    raw = answer_all(loaded, asked.inputs)
+    if later.answers:
+        Path(later.answers).write_bytes(encode({ANSWERS: raw}))
+    wrong = errors_of(loaded.manifest.contract.output, raw, asked.expected)
     begins = (0, *later.ends[:-1])
     return Aged(
         losses=tuple(
@@ -58,6 +65,16 @@ def run(file: Path) -> Aged:
             for begin, end in zip(begins, later.ends, strict=True)
         )
     )
+
+
+def losses_of(output: Output, raw: Column, labels: Column) -> Column:
+    """For each row how far the answer is off: of probabilities the squared distance from what
+    turned out, 0 to 1; else as `errors_of`."""
+    if not isinstance(output, Probability):
+        return errors_of(output, raw, labels)
+    truth = labels.astype(object)[:, None] == np.array(output.classes, dtype=object)
+    apart: Column = raw.astype(np.float64) - truth
+    return (apart * apart).sum(axis=1) / 2
 
 
 def errors_of(output: Output, raw: Column, labels: Column) -> Column:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mainstay.release.gate.statistics import (
+from mainstay.watch.paired import (
     FAIL_CHANCE,
     exact,
     holm,
