@@ -102,6 +102,9 @@ def test_what_is_usual_of_a_caller_is_its_own():
         house.stretch(sloppy=(100, 40), always=(100, 97))
     first = [each.finding.check for each in house.changes]
     assert first == ["caller always: refused requests"]
+    for _ in range(CALM_STRETCHES):
+        house.stretch(sloppy=(100, 40), always=(100, 1))
+    assert (house.changes[-1].kind, house.changes[-1].key) == ("resolved", KEY + "always")
     for _ in range(20):
         assert not house.stretch(sloppy=(100, 50))[1:]
     assert not [each for each in house.changes if "sloppy" in each.key]
