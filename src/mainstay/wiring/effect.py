@@ -85,7 +85,7 @@ def effect(workspace: Workspace, asked: Asked) -> Effect:
     table = rows_of(workspace, snapshot)
     rows = learned_rows(contract, snapshot, table)
     version, arm = (
-        np.array(table.column(name).to_pylist(), dtype=object)[rows.places]
+        np.array(table.column(name).to_pylist(), dtype=object)[rows.in_snapshot]
         for name in ("version", "arm")
     )
     answered = set(version[arm != HELD_OUT].tolist())

@@ -156,7 +156,7 @@ def _data(workspace: Workspace, asked: Asked) -> _Data:
     every = learned_rows(contract, snapshot, table)
     learned, tested = parts_of(len(every.labels), share(contract.renew.newest))
     column: dict[str, Any] = {
-        name: np.array(table.column(name).to_pylist(), dtype=object)[every.places]
+        name: np.array(table.column(name).to_pylist(), dtype=object)[every.in_snapshot]
         for name in ("id", "source", "version")
     }
     new, held = _new(workspace, live, every, column["id"])

@@ -125,7 +125,7 @@ class LearnedRows:
     """Where each was shown, 1 the first; 0 where nobody knows."""
     features: Columns = field(default_factory=dict[str, Column])
     """As they were made when they were decided; nothing unless `renew.features` is `logged`."""
-    places: Column = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    in_snapshot: Column = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """Where each of them stands in the snapshot."""
 
     def some(self, which: Any) -> "LearnedRows":
@@ -136,8 +136,9 @@ class LearnedRows:
             times_us=self.times_us[which],
             weights=self.weights[which],
             skipped=self.skipped,
+            shown_at=self.shown_at[which],
             features=take(self.features, which),
-            places=self.places[which],
+            in_snapshot=self.in_snapshot[which],
         )
 
 
@@ -369,7 +370,7 @@ def learned_rows(contract: Contract, snapshot: Snapshot, table: ArrowTable) -> L
         skipped={why: count for why, count in skipped.items() if count},
         shown_at=shown_at[fitted.rows][known],
         features=take(take(features, fitted.rows), known),
-        places=fitted.rows[known],
+        in_snapshot=fitted.rows[known],
     )
 
 
