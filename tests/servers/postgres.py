@@ -42,9 +42,12 @@ class PostgresServer:
             # initdb refuses root, so everything belongs to, and runs as, somebody else.
             shutil.chown(self._folder, self._user)
         self.password = "pw" + secrets.token_hex(8)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        # Held as long as the server lives, also between two lives of it: nobody else is given the
+        # port, while the server, which asks for it by its number, may share it.
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port = self._held.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         secret = self._folder / "secret"
@@ -88,6 +91,7 @@ class PostgresServer:
     def remove(self) -> None:
         """Stop the server and remove its folder."""
         self._end(signal.SIGINT)
+        self._held.close()
         shutil.rmtree(self._folder)
 
     def new_database(self) -> str:
@@ -114,5 +118,5 @@ class PostgresServer:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=120)
             self._process = None
