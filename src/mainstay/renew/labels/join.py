@@ -33,7 +33,7 @@ KEYED: Final = "keyed"
 PATIENCE_NS: Final = 86_400_000_000_000
 _SECOND_NS: Final = 1_000_000_000
 _PAUSE_MAX_NS: Final = 600 * _SECOND_NS
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 20_000
 _MS: Final = 1_000_000
 _OTHER: Final = 0xFFFF_FFFF
 
@@ -95,8 +95,12 @@ class Joining:
         """Learn what was told, and find the decisions of what waits and whose turn it is."""
         for model in {*models, *self._models}:
             known = self._models.get(model) or self._begin(model)
-            while self._learn(known):
-                self._join(known)
+            fresh = 0
+            while learnt := self._learn(known):
+                fresh += learnt
+                if fresh >= _AT_ONCE:
+                    self._join(known)
+                    fresh = 0
             self._join(known)
 
     def _begin(self, model: str) -> _Model:
@@ -113,8 +117,8 @@ class Joining:
         self._models[model] = known
         return known
 
-    def _learn(self, known: _Model) -> bool:
-        """Read on; whether there was anything."""
+    def _learn(self, known: _Model) -> int:
+        """Read on; how much there was."""
         now_ns = self._clock.now_ns()
         known.joined = {
             id_: at_ns for id_, at_ns in known.joined.items() if now_ns - at_ns <= 2 * PATIENCE_NS
@@ -128,22 +132,25 @@ class Joining:
             elif KEYED in event.body:
                 known.joined[event.id] = event.known_ns
                 known.waiting.pop(event.id, None)
-        return bool(events)
+        return len(events)
 
     def _join(self, known: _Model) -> None:
         now_ns = self._clock.now_ns()
         due = [each for each in known.waiting.values() if each.next_ns <= now_ns]
         due.sort(key=lambda each: (each.event.known_ns, each.event.id))
+        there = logged_now(self._query) if due else frozenset[str]()
         for start in range(0, len(due), _AT_ONCE):
-            self._join_some(known, due[start : start + _AT_ONCE], now_ns)
+            self._join_some(known, due[start : start + _AT_ONCE], there, now_ns)
         surplus = len(known.waiting) - KEYED_WAITING_MAX
         if surplus > 0:
             # The oldest are given up before their time: what waits has a bound.
             oldest = sorted(known.waiting.values(), key=lambda each: each.event.known_ns)
             self._settle(known, [(each, None) for each in oldest[:surplus]], now_ns)
 
-    def _join_some(self, known: _Model, due: Sequence[Waiting], now_ns: int) -> None:
-        found = find(self._query, due)
+    def _join_some(
+        self, known: _Model, due: Sequence[Waiting], there: frozenset[str], now_ns: int
+    ) -> None:
+        found = find(self._query, due, there)
         settled: list[tuple[Waiting, str | None]] = []
         for waiting in due:
             answer = found[waiting.outcome]
@@ -210,15 +217,15 @@ def left_over(query: Query, model: str, until_ns: int) -> list[Event]:
     ]
 
 
-def find(query: Query, due: Sequence[Waiting]) -> dict[str, Found]:
-    """The decision of each, where there is one, by the id of the outcome that it becomes."""
+def find(query: Query, due: Sequence[Waiting], there: frozenset[str]) -> dict[str, Found]:
+    """The decision of each, where there is one, by the id of the outcome that it becomes; `there`
+    are the columns that decisions have."""
     groups: dict[tuple[str, str, bool, str], list[Waiting]] = {}
     for waiting in due:
         by = waiting.by
         group = waiting.event.model, by.column, by.whole, by.salt
         groups.setdefault(group, []).append(waiting)
     found: dict[str, Found] = {}
-    there = logged_now(query) if due else frozenset[str]()
     for own in groups.values():
         rows: list[dict[str, Any]] = query(_question(own, there)).to_pylist()
         found |= {row["mine"]: Found(row["decision"], bool(row["there"])) for row in rows}
