@@ -150,7 +150,8 @@ def test_a_version_is_stopped_by_command_and_answers_again(server):
     """S8 S30 S10: on a running server the chain answers for it, and every door of people says why;
     deploying it takes that back."""
     (before,) = decide(server, SURE)
-    stopped = command(server, "stop", MODEL, "--must-fall-back", "--reason", "wrong in Austria")
+    why = ("--reason", "wrong in Austria", "--wait", "120")
+    stopped = command(server, "stop", MODEL, "--must-fall-back", *why)
     assert stopped.exit_code == 0, stopped.stdout + stopped.stderr
     assert "its fallback answers in its place" in " ".join(stopped.stdout.split())
     (found,) = decide(server, SURE)
@@ -162,5 +163,5 @@ def test_a_version_is_stopped_by_command_and_answers_again(server):
     assert f"wrong in Austria; `mainstay deploy {MODEL}@1` lets it answer again" in problem
     again = command(server, "stop", MODEL, "--json")
     assert (again.exit_code, json.loads(again.stdout)["stopped"]) == (0, False)
-    assert command(server, "deploy", f"{MODEL}@1").exit_code == 0
+    assert command(server, "deploy", f"{MODEL}@1", "--wait", "120").exit_code == 0
     assert decide(server, SURE)[0]["status"] == "answered"
