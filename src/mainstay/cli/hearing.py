@@ -62,7 +62,7 @@ def show(
     if found.sources:
         heads = ("caller", "says", ">how often", ">half after", ">most after", "last heard", "what")
         output.table(heads, [_row(each) for each in found.sources])
-    else:
+    elif not found.of_keys:
         output.say("nothing was heard; POST /decisions/<id>/outcome tells what was right")
     if found.of_keys:
         output.table(
