@@ -344,11 +344,14 @@ def test_a_recall_that_was_killed_while_training_trains_once(
     workspace = open_workspace(shop)
     (kept,) = recalls_of(workspace).of("sums")
     assert (kept.status, kept.trained.settled) == ("in force", False)
+    if step == "released":  # and somebody went back since: that stays
+        workspace.rollback("sums", 1, "no")
     done = json.loads(recalled(shop, "--yes", "--json").output)
     assert (done["retrained"]["version"]["number"], done["retrained"]["why_not"]) == (2, "")
     workspace = open_workspace(shop)
     assert len(workspace.registry.versions("sums")) == 2
-    assert [each.number for each in workspace.chain.history("sums")].count(2) == 1
+    answered = [each.number for each in workspace.chain.history("sums")]
+    assert answered == ([1, 2, 1] if step == "released" else [1, 2])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainstay.base.clock import ManualClock
 from mainstay.base.errors import InvalidUsage
 from mainstay.base.limits import CORRECTIONS_AT_ONCE_MAX, CORRECTIONS_AT_ONCE_MAX_BYTES
 from mainstay.cli import cli, reprocessing
@@ -160,7 +161,14 @@ def test_a_receiver_that_is_away_is_a_finding_until_it_hears(
     """L6 M23: tried again when it is its turn; one that hears but does not answer in time was not
     told, and hears the same again under the same key; nothing secret is said of it."""
     opened = open_workspace(shop)
-    keeper = CorrectionKeeper(opened)
+    opened.clock = clock = ManualClock(opened.clock.now_ns())
+    really, tried = poster("receiver"), list[str]()
+
+    def counted(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        tried.append(url)
+        return really(url, body, headers)
+
+    keeper = CorrectionKeeper(opened, post=counted)
 
     def findings() -> list[tuple[str, str]]:
         rows = opened.journal.query(
@@ -172,7 +180,11 @@ def test_a_receiver_that_is_away_is_a_finding_until_it_hears(
     right = os.environ["LEDGER_URL"]
     monkeypatch.setenv("LEDGER_URL", "http://127.0.0.1:1/s3cret")
     keeper.look()
-    keeper.look()  # not before its pause is over
+    keeper.look()  # which is before its pause is over
+    assert len(tried) == 1
+    clock.advance(1.5)
+    keeper.look()
+    assert len(tried) == 2
     ((state, words),) = findings()
     assert state == "opened"
     assert f"ledger was not told of {len(changed(listed(shop)))} corrected values: nobody" in words
