@@ -228,6 +228,7 @@ def test_what_is_remembered_stays_bounded():
 def test_what_is_usual_is_that_hour_of_other_days():
     hours = [float(place % 24) for place in range(24 * 5)]
     assert usual_at(hours, 24 * 4 + 7) == 7.0
+    assert usual_at([float(place // 24) for place in range(24 * 5)], 24 * 4) == 1.5
     assert usual_at(hours, 24 * 2 + 7) is None, "two days are too few"
     assert usual_at(hours[: 24 * 4], 24 * 4 + 7) == 7.0
     gaps: list[float | None] = [None if place % 24 == 7 else 1.0 for place in range(24 * 5)]
