@@ -105,6 +105,7 @@ def test_it_says_what_to_do_in_words(capsys: pytest.CaptureFixture[str]) -> None
     assert f"→ train {variant.advice.take}, learning from everything" in said
     assert "Learning from the newest 6 hours: loss by age" in said
     assert "as advised" in said
+    assert "a version has lost half of its advantage over never retraining after" in said
 
 
 @pytest.mark.parametrize(

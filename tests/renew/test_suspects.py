@@ -10,8 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mainstay.cli import cli
+from mainstay.cli.output import Output
+from mainstay.cli.suspects import show
 from mainstay.renew.suspects.find import BESIDE, Finder, Inquiry, Told
 from mainstay.renew.suspects.groups import Rows, groups_of
+from mainstay.renew.suspects.model import Group, Suspected
+from mainstay.renew.suspects.words import finding_of, suspects_of
 from mainstay.wiring.workspace import open_workspace
 from tests.renew.shop import Shop
 from tests.renew.test_training import MODEL
@@ -208,3 +212,51 @@ def test_groups_are_bounded_and_the_others_are_named() -> None:
         ("period", 500), ("source", 600), ("version", 50),
     ]  # fmt: skip
     assert left == [groups_of(rows, ("period",), periods=2)[0][1].name, "labels of some"]
+
+
+def test_only_new_rows_are_in_a_group() -> None:
+    """N11: what the version that answers has learned is not suspected."""
+    count = 400
+    sources = np.array(["desk", "shop"] * (count // 2), dtype=object)
+    rows = Rows(
+        times_us=np.arange(count), new=np.arange(count) >= 100, sources=sources,
+        versions=np.ones(count, dtype=object), newest_labels=np.array([1.0], dtype=object),
+        newest_sources=np.array(["desk"], dtype=object), parted={},
+    )  # fmt: skip
+    groups, _ = groups_of(rows, ("source",))
+    assert [int(each.rows.sum()) for each in groups] == [150, 150]
+    assert not any(each.rows[:100].any() for each in groups)
+
+
+def test_what_only_shares_rows_with_the_worst_is_told_as_that(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """N11: half of the second group is in the first, which is all that is bad; and in words."""
+    rows, at = 900, np.arange(900)
+    bad = at >= 800
+    noise = np.random.default_rng(1).normal(0.0, 0.05, 400)
+
+    def told(keep: np.ndarray) -> Told:
+        lost = 0.1 + 0.3 * (keep & bad).sum() / bad.sum() + noise
+        return Told(lost=lost, wrong=(lost > 0.3) * 1.0)
+
+    worst = Group("period", "worst", bad, (0, 1_000_000))
+    sharing = Group("version", "sharing", (at >= 750) & (at < 850), (0, 1_000_000))
+    inquiry = Inquiry(told, at >= 0, 200, 200, seed=1, without_new=False)
+    found = Finder(inquiry, lambda _done, _total: None).find([sharing, worst])
+    first, second = found.judged
+    assert (first.group.name, first.verdict, first.explained_by) == ("worst", "fail", "")
+    assert (second.group.name, second.verdict, second.explained_by) == ("sharing", "pass", "worst")
+    told_of = suspects_of("sums", found, numbers=False)
+    show(Output(as_json=False), Suspected(
+        model="sums", version=1, snapshot="4f2a91c03b7d00", learned=rows, new=600,
+        yardsticks=[], everything=[], suspects=told_of, not_asked=["some"],
+        would_be_found=0.1, trainings=found.trainings,
+        finding=finding_of("sums", found, told_of),
+    ))  # fmt: skip
+    said = capsys.readouterr().out
+    assert "✗ new data surely made sums worse: worst (100 rows)" in said
+    assert "mainstay quarantine add sums --window 1970-01-01T00:00:00" in said
+    assert "600 of 900 rows of snapshot 4f2a91c03b7d are new since v1" in said
+    assert "not asked  some" in said
+    assert "shares rows with worst" in told_of[1].words

@@ -63,7 +63,7 @@ def data(
     with output.working(f"Training {model} without parts of its data", 1.0) as told:
         found = suspects(opened, asked, _Progress(output, opened.clock, told))
     output.result(found)
-    _show(output, found)
+    show(output, found)
     if found.finding.verdict != "pass":
         raise Ending(NOT_SO)
 
@@ -90,7 +90,8 @@ class _Progress:
         self._told(done / total)
 
 
-def _show(output: Output, found: Suspected) -> None:
+def show(output: Output, found: Suspected) -> None:
+    """What was found, for people: a sentence, what to type, and the table below it."""
     output.say(f"{_MARKS[found.finding.verdict]} {escape(found.finding.words)}")
     short = found.snapshot[:SHOWN_CHARACTERS]
     output.say(
@@ -101,7 +102,7 @@ def _show(output: Output, found: Suspected) -> None:
         output.say(f"  [dim]measured[/]   on {each.rows:,} rows: {escape(each.words)}")
     for each in found.suspects:
         if each.verdict != "pass":
-            output.say(f"  [dim]{each.name}[/]  {escape(each.words)}")
+            output.say(f"  [dim]{escape(each.name)}[/]  {escape(each.words)}")
             for line in each.next:
                 output.say(f"    [dim]next[/]  {escape(line)}")
     heads = ("without", "by", ">rows", ">better by", "at least", "at most")
