@@ -178,9 +178,9 @@ def test_the_rows_are_those_of_the_promise(tmp_path_factory: pytest.TempPathFact
         ALL,
         since_ns=(NOW + draw.randrange(3) * SECOND) * 1000,
         until_ns=(NOW + draw.randrange(6, 11) * SECOND) * 1000 + draw.choice([0, 1]),
-        known_ns=(NOW + draw.choice([8, 20, 200]) * SECOND) * 1000,
+        known_ns=(NOW + draw.choice([8, 8, 20, 200]) * SECOND) * 1000,
         without=tuple((begin * 1000, (begin + SECOND) * 1000) for begin in begins),
-        window_ns=draw.choice([0, 2 * SECOND * 1000]),
+        window_ns=draw.choice([0, 2, 2]) * SECOND * 1000,
         history=as_parquet(rows, folder, draw.choice([1, 3])),
     )
     found = found_in(definition, Origin(folder, {}))
@@ -356,6 +356,13 @@ def test_a_database_server_is_only_read(postgres, tmp_path: Path):
                 "SELECT 1; COMMIT; DELETE FROM payments"):  # fmt: skip
         with pytest.raises(StorageFailed):
             found_in(replace(ALL, history=replace(history, sql=sql)), origin)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SEQUENCE counted"))
+    engine.dispose()
+    counts = replace(history, sql="SELECT *, nextval('counted') FROM payments")
+    with pytest.raises(StorageFailed, match="read-only transaction"):
+        found_in(replace(ALL, history=counts), origin)
     assert found_in(replace(ALL, history=history), origin).table.num_rows == 2
     secret = url.replace("//", "//ann:hunter2hunter2@").replace("@", "@", 1)
     with pytest.raises(MainstayError) as refused:

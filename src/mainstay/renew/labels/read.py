@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from mainstay.journal.arrow import pc
 from mainstay.renew.labels import model as words
 from mainstay.renew.labels.model import Definition, Labelled, Lists, Stretch, together
-from mainstay.renew.labels.sql import named as _named
-from mainstay.renew.labels.sql import quoted as _quoted
+from mainstay.renew.labels.sql import named, quoted
 
 Query = Callable[[str], Any]
 
@@ -70,7 +69,7 @@ def _cuts(query: Query, definition: Definition, most: int, steps_ms: list[int]) 
     if definition.silence is not None:
         rows = (
             "SELECT epoch_us(time) // 1000 AS made_ms FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
-            f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)}"
+            f" WHERE model = {quoted(definition.model)} AND {_between('id', definition)}"
         )
     told = query(
         f"SELECT made_ms * 1000000 // {step_ns} * {step_ns} AS begin_ns, count(*) AS count"  # noqa: S608  # because names are quoted and the rest are numbers
@@ -151,9 +150,9 @@ def _rows(definition: Definition, there: frozenset[str]) -> str:
     features = definition.features.columns if definition.features is not None else {}
     values = logged_values({**definition.columns, **features}, there)
     why = (
-        f"CASE WHEN {_within('decision_ns', definition.without)} THEN {_quoted(words.QUARANTINED)}"
-        f" WHEN arm = 'shadow' THEN {_quoted(words.SHADOW)}"
-        f" WHEN status = 'held' THEN {_quoted(words.HELD)}"
+        f"CASE WHEN {_within('decision_ns', definition.without)} THEN {quoted(words.QUARANTINED)}"
+        f" WHEN arm = 'shadow' THEN {quoted(words.SHADOW)}"
+        f" WHEN status = 'held' THEN {quoted(words.HELD)}"
         f" {_health(definition)} ELSE '' END"
     )
     weight = "coalesce(last.weight, 1.0)"
@@ -162,7 +161,7 @@ def _rows(definition: Definition, there: frozenset[str]) -> str:
     label, heard, join = "last.label", "last.time_ns // 1000", "JOIN"
     if definition.silence is not None:
         silence = definition.silence
-        meant = _quoted(silence) if isinstance(silence, str) else f"{float(silence)!r}::DOUBLE"
+        meant = quoted(silence) if isinstance(silence, str) else f"{float(silence)!r}::DOUBLE"
         label = f"coalesce(last.label, {meant})"
         silent = f"(decision_ns + {definition.window_ns}) // 1000"
         heard, join = f"coalesce({heard}, {silent})", "LEFT JOIN"
@@ -175,7 +174,7 @@ def _rows(definition: Definition, there: frozenset[str]) -> str:
     return (
         f"{_heard(definition)}, told AS ({_told(definition)}),{shown}"  # noqa: S608  # because names are quoted and the rest are numbers
         " decided AS (SELECT *, epoch_us(time) * 1000 AS decision_ns FROM decisions"
-        f" WHERE model = {_quoted(definition.model)} AND {_between('id', definition)})"
+        f" WHERE model = {quoted(definition.model)} AND {_between('id', definition)})"
         f" SELECT decided.id AS id, epoch_us(time) AS time_us, {label} AS label,"
         f" {heard} AS heard_us, version, arm, propensity, {weight} AS weight,"
         f" coalesce(last.actor, '') AS source{place}{values}, {why} AS why, answers"
@@ -189,7 +188,7 @@ def _shown(definition: Definition) -> str:
     return (
         f"SELECT subject, arg_max(TRY_CAST({place} AS BIGINT), struct_pack(known_ns := known_ns,"  # noqa: S608  # because names are quoted and the rest are numbers
         f" id := id)) AS place FROM events WHERE kind = 'outcome'"
-        f" AND model = {_quoted(definition.model)} AND known_ns <= {definition.known_ns}"
+        f" AND model = {quoted(definition.model)} AND known_ns <= {definition.known_ns}"
         f""" AND body LIKE '%"place":%' AND {place} IS NOT NULL"""
         f" AND {_between('subject', definition)}"
         f" AND NOT {_within('time_ns', definition.without)} AND {_trust(definition)} > 0"
@@ -203,11 +202,11 @@ def _place(lists: Lists | None, label: str) -> str:
         return "coalesce(shown.place, 0)"
     if not lists.tops or not lists.items:
         return "0"
-    items = ", ".join(map(_quoted, lists.items))
-    scores = f"[{', '.join(_named(f'output_{item}') for item in lists.items)}]"
+    items = ", ".join(map(quoted, lists.items))
+    scores = f"[{', '.join(named(f'output_{item}') for item in lists.items)}]"
     at = f"list_position([{items}], {label})"
     tops = " ".join(
-        f"WHEN fingerprint = {_quoted(version)} THEN {top}" for version, top in lists.tops.items()
+        f"WHEN fingerprint = {quoted(version)} THEN {top}" for version, top in lists.tops.items()
     )
     top = f"CASE WHEN status IN ('answered', 'asked') THEN CASE {tops} ELSE 0 END ELSE 0 END"
     before = f"score > {scores}[{at}] OR (score = {scores}[{at}] AND i < {at})"
@@ -276,7 +275,7 @@ def decided(query: Query, definition: Definition) -> Any:
 def _candidates(definition: Definition) -> str:
     return (
         "SELECT * FROM (SELECT epoch_us(time) * 1000 AS decision_ns, arm, status, fingerprint,"  # noqa: S608  # because names are quoted and the rest are numbers
-        f" features_are_inputs FROM decisions WHERE model = {_quoted(definition.model)}"
+        f" features_are_inputs FROM decisions WHERE model = {quoted(definition.model)}"
         f" AND {_between('id', definition)} AND arm <> 'shadow' AND status <> 'held')"
         f" WHERE NOT {_within('decision_ns', definition.without)}"
     )
@@ -285,23 +284,23 @@ def _candidates(definition: Definition) -> str:
 def _health(definition: Definition) -> str:
     """Why a decision is left out whatever was said of it, be it much or nothing."""
     parts = [
-        f"WHEN {_within('decision_ns', [(each.begin_ns, each.end_ns)])} THEN {_quoted(each.why)}"
+        f"WHEN {_within('decision_ns', [(each.begin_ns, each.end_ns)])} THEN {quoted(each.why)}"
         for each in definition.unhealthy
     ]
     if definition.window_ns:
         youngest = definition.known_ns - definition.window_ns
-        parts.append(f"WHEN decision_ns > {youngest} THEN {_quoted(words.YOUNG)}")
+        parts.append(f"WHEN decision_ns > {youngest} THEN {quoted(words.YOUNG)}")
     if definition.silence is not None and definition.without:
         # What is said in a stretch that is left out does not count, so nobody's silence does.
         cut = [(begin - definition.window_ns, begin) for begin, _ in definition.without]
-        parts.append(f"WHEN {_within('decision_ns', cut)} THEN {_quoted(words.CUT_SHORT)}")
+        parts.append(f"WHEN {_within('decision_ns', cut)} THEN {quoted(words.CUT_SHORT)}")
     if definition.unshaped:
         shaped = "arm <> 'held_out' AND status <> 'declined'"
-        parts.append(f"WHEN {shaped} THEN {_quoted(words.SHAPED)}")
+        parts.append(f"WHEN {shaped} THEN {quoted(words.SHAPED)}")
     if definition.features is not None:
-        made_by = ", ".join(map(_quoted, definition.features.made_by)) or "''"
-        parts.append(f"WHEN fingerprint NOT IN ({made_by}) THEN {_quoted(words.OTHER_FEATURES)}")
-        parts.append(f"WHEN features_are_inputs THEN {_quoted(words.UNMADE)}")
+        made_by = ", ".join(map(quoted, definition.features.made_by)) or "''"
+        parts.append(f"WHEN fingerprint NOT IN ({made_by}) THEN {quoted(words.OTHER_FEATURES)}")
+        parts.append(f"WHEN features_are_inputs THEN {quoted(words.UNMADE)}")
     return " ".join(parts)
 
 
@@ -339,7 +338,7 @@ def _said_in_journal(definition: Definition) -> str:
     return (
         f"SELECT id, subject, known_ns, time_ns, actor, {label} AS label,"  # noqa: S608  # because names are quoted and the rest are numbers
         f" {_trust(definition)} AS weight, ('0x' || subject[1:12])::BIGINT AS made_ms"
-        f" FROM events WHERE kind = 'outcome' AND model = {_quoted(definition.model)}"
+        f" FROM events WHERE kind = 'outcome' AND model = {quoted(definition.model)}"
         f""" AND body LIKE '%"label":%' AND {kind} IS NOT NULL"""
         f" AND {_between('subject', definition)}"
     )
@@ -366,7 +365,7 @@ def _wrong(definition: Definition) -> str:
 
 
 def _answers(definition: Definition) -> str:
-    return ", ".join(map(_quoted, definition.answers))
+    return ", ".join(map(quoted, definition.answers))
 
 
 def _trust(definition: Definition) -> str:
@@ -378,7 +377,7 @@ def _trust(definition: Definition) -> str:
 def _callers(definition: Definition) -> str:
     """How far the callers of labels are trusted."""
     cases = " ".join(
-        f"WHEN actor = {_quoted(caller)} THEN {float(trust)!r}"
+        f"WHEN actor = {quoted(caller)} THEN {float(trust)!r}"
         for caller, trust in sorted(definition.trust.items())
     )
     return f"CASE {cases} ELSE 1.0 END" if cases else "1.0"
@@ -403,12 +402,12 @@ def _within(column: str, stretches: Sequence[Stretch]) -> str:
 def logged_values(columns: Mapping[str, str], there: frozenset[str]) -> str:
     """Columns of decisions, each as its type, behind what is asked for besides."""
     return "".join(
-        f", {_cast(name, kind, there)} AS {_named(name)}" for name, kind in columns.items()
+        f", {_cast(name, kind, there)} AS {named(name)}" for name, kind in columns.items()
     )
 
 
 def _cast(name: str, kind: str, there: frozenset[str]) -> str:
     # What nobody logged is missing everywhere.
-    column = _named(name) if name in there else f"CAST(NULL AS {kind})"
+    column = named(name) if name in there else f"CAST(NULL AS {kind})"
     # Moments as numbers: in which time zone they are shown must not be part of a version.
     return f"epoch_us({column})" if kind == "TIMESTAMPTZ" else f"TRY_CAST({column} AS {kind})"
