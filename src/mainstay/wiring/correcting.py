@@ -22,6 +22,7 @@ from mainstay.journal.port import News
 from mainstay.journal.rows import rfc3339
 from mainstay.release.reprocess.deliver import DELIVERED, FORM, Correction, Delivery, deliveries
 from mainstay.release.reprocess.model import REPLACED, Told
+from mainstay.renew.labels.sql import quoted
 from mainstay.serve.webhook import Address, Post, Webhook, pause_ns
 from mainstay.wiring.alone import only_one
 from mainstay.wiring.posting import poster
@@ -186,8 +187,3 @@ class CorrectionKeeper:
             words = f"{name} was not told of {each.left:,} corrected values: {each.why}"
             finding = Finding(check=CHECK, verdict="fail", words=words, samples=each.left)
             self._telling.is_so(model, f"{CHECK}|{name}", name, finding, now=bool(each.why))
-
-
-def quoted(text: str) -> str:
-    """A word as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -29,10 +29,11 @@ from mainstay.release.reprocess.model import (
     Value,
     Work,
 )
+from mainstay.renew.labels.sql import quoted
 from mainstay.serve.outcomes import event_about
 from mainstay.serve.pipeline import Pipeline
 from mainstay.wiring.alone import only_one
-from mainstay.wiring.correcting import TOLD, quoted
+from mainstay.wiring.correcting import TOLD
 from mainstay.wiring.recalling import recalls_of
 from mainstay.wiring.workspace import Workspace, whoever_runs_this
 
