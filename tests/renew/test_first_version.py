@@ -124,6 +124,11 @@ def test_what_may_be_missing_may_be_no_column(shop: Path):
     taken = json.loads(run(shop, "snapshot", "sums", "--since", "2026-01-01", "--json").output)
     assert "input_c" in taken["columns"]
     assert "input_d" not in taken["columns"]
+    (shop / "contracts" / "sums.yaml").write_text(
+        text.replace("{a: first}", "{a: first, d: fourth}")
+    )
+    said = " ".join(run(shop, "snapshot", "sums").output.split())
+    assert "the history has no column 'fourth'" in said, "what is named must be there"
 
 
 def test_an_experiment_asks_the_history_too(shop: Path):
