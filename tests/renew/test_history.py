@@ -231,6 +231,9 @@ def test_wherever_it_is_kept_it_is_the_same_data(kept, tmp_path: Path):
         == "97d66a6cadd22bd6b5edd9c17cc0f1f4a830ac52165ff1e448a73043df787c00"
     )
     assert set(COLUMNS) <= set(names_in(history, origin))
+    known_ns = (NOW + 5 * SECOND // 2) * 1000
+    old_enough = replace(ALL, history=history, window_ns=2 * SECOND * 1000, known_ns=known_ns)
+    assert [name for _, name, *_ in told(found_in(old_enough, origin))] == ["p1"]
     silent = replace(ALL, history=history, silence="ok", window_ns=1000)
     rows = {name: label for _, name, label, *_ in told(found_in(silent, origin))}
     assert rows == {"p1": "fraud", "p6": "fraud"} | dict.fromkeys(
