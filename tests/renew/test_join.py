@@ -18,7 +18,8 @@ from mainstay.contract.columns import encode
 from mainstay.contract.keyed import By, Key
 from mainstay.contract.model import Category, Context, Contract, FromRequest, Integer, Text
 from mainstay.journal.memory import MemoryJournal, MemoryLog, MemorySpool
-from mainstay.journal.model import DecisionBatch, Event, Layout
+from mainstay.journal.model import DecisionBatch, Event, Layout, Wanted
+from mainstay.journal.port import News
 from mainstay.renew.health.heard import of_keys
 from mainstay.renew.labels.join import KEYED, PATIENCE_NS, Joining
 from mainstay.renew.labels.model import Definition
@@ -74,13 +75,13 @@ class Desk:
 
     def keeper(self) -> None:
         """A new one: nothing is remembered but what is written."""
-        self.joining = Joining(self.journal.news, self._query, self._record, self.clock)
+        self.joining = Joining(self.journal.news, self._query, self.record, self.clock)
 
     def _query(self, sql: str) -> Any:
         self.asked.append(sql)
         return self.journal.query(sql)
 
-    def _record(self, events: Sequence[Event]) -> None:
+    def record(self, events: Sequence[Event]) -> None:
         for place, event in enumerate(events):
             if place == self.dies_after:
                 self.dies_after = -1
@@ -282,6 +283,21 @@ def test_what_was_told_while_nobody_looked_is_joined_however_long_ago(
     told = {each.subject for each in desk.outcomes() if each.body[KEYED]["found"]}
     assert told == {Made(place, BASE_MS - place, key).id for place, key in enumerate(KEYS)}
     assert [(each.joined, each.unknown) for each in shown(desk)] == [(4, 1)]
+
+
+def test_what_became_an_outcome_of_long_ago_does_not_become_it_again():
+    """N1: a journal reads on from yesterday, so it does not tell of outcomes that happened last
+    month; they are asked for before they are written."""
+    desk = Desk()
+    desk.decide([Made(0, BASE_MS, "b")])
+    desk.tell([("b", BASE_MS, {"label": "low"})])
+    desk.look()
+
+    def told_alone(wanted: Wanted) -> News:
+        return desk.journal.news(msgspec.structs.replace(wanted, kinds=("keyed",)))
+
+    Joining(told_alone, desk.journal.query, desk.record, desk.clock).look(["sum"])
+    assert len(desk.outcomes()) == 1
 
 
 def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch):
