@@ -8,6 +8,7 @@ import msgspec
 from mainstay.cli.output import NOT_SO, Ending, Output, escape, in_workspace, speaking
 from mainstay.contract.finding import worst
 from mainstay.contract.times import duration_ns
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import rfc3339
 from mainstay.serve.http.wire.feedback import check_reason
 from mainstay.wiring.engaging import find_engagement
@@ -80,7 +81,7 @@ def list_reports(output: Output, model: str, most: int, workspace: str | None) -
     opened = open_workspace(workspace)
     opened.registry.find(model, None)  # a model that nobody knows is told here
     with output.working("Asking the journal"):
-        named = "'" + model.replace("'", "''") + "'"
+        named = quoted(model)
         table: Any = opened.journal.query(
             "SELECT id, time_ns, actor, subject, body FROM events WHERE kind = 'outcome'"  # noqa: S608  # because the name is quoted
             f" AND model = {named} AND body LIKE '%\"report\":%' ORDER BY time_ns DESC"

@@ -26,6 +26,7 @@ from mainstay.journal.lake import Lake, Marker, remove_leftovers, seal_piece
 from mainstay.journal.model import Decision, DecisionBatch, Event, Layout, Wanted
 from mainstay.journal.news import DiskNews
 from mainstay.journal.port import News
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import decision_of, with_events
 from mainstay.journal.tail import Content, Run, open_piece, piece_names
 from mainstay.journal.unfold import DECISION_SCHEMA, EVENT_SCHEMA, unfold, unfold_events
@@ -259,4 +260,4 @@ def parquet(paths: Sequence[str]) -> str:
 
 
 def _list(paths: Sequence[str]) -> str:
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+    return "[" + ", ".join(quoted(path) for path in paths) + "]"

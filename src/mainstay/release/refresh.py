@@ -24,6 +24,7 @@ from mainstay.bundle.features import kinds_of
 from mainstay.bundle.pack import CONFIDENCE_ROWS_MAX
 from mainstay.contract.columns import Column
 from mainstay.contract.model import Contract, Label, NumberOutput, Probability
+from mainstay.journal.quoting import named, quoted
 from mainstay.release.gate.habits import column_of
 from mainstay.release.gate.rows import fit
 
@@ -89,20 +90,20 @@ def _read(
     """The rows, and why others are not among them."""
     there = set(query("SELECT * FROM decisions LIMIT 0").schema.names)
     names = [_column(contract, name) for name in kinds_of(contract)]
-    columns = ", ".join("d." + _quoted(name, '"') for name in names if name in there)
+    columns = ", ".join("d." + named(name) for name in names if name in there)
     heard = (
         "SELECT subject, arg_min(body, known_ns) AS body FROM events"  # noqa: S608  # because names are quoted and the rest are numbers
-        f" WHERE kind = 'outcome' AND model = {_quoted(contract.model)}"
+        f" WHERE kind = 'outcome' AND model = {quoted(contract.model)}"
         """ AND body LIKE '%"label":%' GROUP BY subject"""
         f" HAVING min(known_ns) >= {since_ns} AND min(known_ns) < {until_ns}"
     )
     joined = (
         f"({heard}) h LEFT JOIN decisions d"
-        f" ON d.id = h.subject AND d.model = {_quoted(contract.model)}"
+        f" ON d.id = h.subject AND d.model = {quoted(contract.model)}"
     )
     why = (
-        f"CASE WHEN d.id IS NULL THEN {_quoted(GONE)} WHEN d.arm = 'shadow' THEN {_quoted(SHADOW)}"
-        f" WHEN d.status = 'held' THEN {_quoted(HELD)} ELSE '' END"
+        f"CASE WHEN d.id IS NULL THEN {quoted(GONE)} WHEN d.arm = 'shadow' THEN {quoted(SHADOW)}"
+        f" WHEN d.status = 'held' THEN {quoted(HELD)} ELSE '' END"
     )
     counted = query(f"SELECT {why} AS why, count(*) AS times FROM {joined} GROUP BY ALL")  # noqa: S608  # because names are quoted and the rest are numbers
     counts: Mapping[str, int] = dict(
@@ -119,10 +120,6 @@ def _read(
 
 def _column(contract: Contract, name: str) -> str:
     return f"input_{name}" if name in contract.inputs else f"context_{name}"
-
-
-def _quoted(text: str, mark: str = "'") -> str:
-    return mark + text.replace(mark, 2 * mark) + mark
 
 
 def truth_of(contract: Contract, body: str) -> float | int | None:

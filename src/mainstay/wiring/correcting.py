@@ -19,10 +19,10 @@ from mainstay.contract.correcting import Receiver, receivers_of
 from mainstay.contract.finding import Finding
 from mainstay.journal.model import Wanted
 from mainstay.journal.port import News
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import rfc3339
 from mainstay.release.reprocess.deliver import DELIVERED, FORM, Correction, Delivery, deliveries
 from mainstay.release.reprocess.model import REPLACED, Told
-from mainstay.renew.labels.sql import quoted
 from mainstay.serve.webhook import Address, Post, Webhook, pause_ns
 from mainstay.wiring.alone import only_one
 from mainstay.wiring.posting import poster

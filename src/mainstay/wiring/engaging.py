@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from mainstay.contract.finding import Finding
+from mainstay.journal.quoting import quoted
 from mainstay.watch.engagement import Said, engagement
 from mainstay.wiring.workspace import Workspace
 
@@ -12,7 +13,7 @@ from mainstay.wiring.workspace import Workspace
 def find_engagement(workspace: Workspace, model: str, since_ns: int) -> list[Finding]:
     """Findings over the time since then."""
     now_ns = workspace.clock.now_ns()
-    named = "'" + model.replace("'", "''") + "'"
+    named = quoted(model)
     first, half = (now_ns - since_ns) // 1_000_000, (now_ns - since_ns // 2) // 1_000_000
     counts: Any = workspace.journal.query(
         f"SELECT count(*) FILTER (id < '{half:012x}') AS earlier,"  # noqa: S608  # because the name is quoted

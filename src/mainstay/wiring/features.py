@@ -18,6 +18,7 @@ from mainstay.bundle.model import Version
 from mainstay.contract.columns import Columns, decode, encode, take
 from mainstay.contract.model import Contract, Timestamp, columns_of
 from mainstay.journal.arrow import ArrowTable, pa
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import named
 from mainstay.release.gate.habits import column_of
 from mainstay.renew.labels.model import Features, logged_columns
@@ -177,10 +178,9 @@ def served_of(
 
 def _answered(workspace: Workspace, model: str, since_ns: int) -> list[tuple[str, str]]:
     """The versions of a model that extracted features since then, each with such a decision."""
-    quoted = "'" + model.replace("'", "''") + "'"
     first = f"{max(since_ns, 0) // 1_000_000:012x}"
     table: Any = workspace.journal.query(
-        f"SELECT fingerprint, min(id) AS id FROM decisions WHERE model = {quoted}"  # noqa: S608  # because the name is quoted and the rest is a number
+        f"SELECT fingerprint, min(id) AS id FROM decisions WHERE model = {quoted(model)}"  # noqa: S608  # because the name is quoted and the rest is a number
         f" AND id >= '{first}' AND NOT features_are_inputs GROUP BY ALL ORDER BY ALL"
     )
     return [(row["fingerprint"], row["id"]) for row in table.to_pylist()]

@@ -23,6 +23,7 @@ from mainstay.contract.keyed import Key, key_of
 from mainstay.contract.model import Contract, NumberOutput
 from mainstay.contract.words import did_you_mean, one_of
 from mainstay.journal.model import Event
+from mainstay.journal.quoting import quoted
 from mainstay.serve.http.keyed import asked_key
 from mainstay.serve.http.wire.keyed import KeyedBody, happened_ns, told_of
 from mainstay.serve.http.wire.outcome import Said, check_said, said_by
@@ -81,9 +82,8 @@ def _new(workspace: Workspace, model: str, events: Sequence[Event]) -> list[Even
     """Those that the journal does not have, each once."""
     by_id = {event.id: event for event in reversed(events)}
     listed = ", ".join(f"'{id_}'" for id_ in sorted(by_id))
-    named = model.replace("'", "''")
     found = workspace.journal.query(
-        f"SELECT id FROM events WHERE model = '{named}' AND kind IN ('keyed', 'outcome')"  # noqa: S608  # because what is put in is quoted
+        f"SELECT id FROM events WHERE model = {quoted(model)} AND kind IN ('keyed', 'outcome')"  # noqa: S608  # because what is put in is quoted
         f" AND id BETWEEN '{min(by_id)}' AND '{max(by_id)}' AND id IN ({listed})"
     )
     there = {row["id"] for row in found.to_pylist()}

@@ -12,6 +12,7 @@ from mainstay.contract.finding import Finding
 from mainstay.contract.model import Contract
 from mainstay.contract.renewing import RenewWhen
 from mainstay.contract.times import moment_us
+from mainstay.journal.quoting import quoted
 from mainstay.renew.schedule.due import Standing, conditions
 from mainstay.renew.schedule.policies import Served
 from mainstay.watch.gather.model import DAY_MS
@@ -76,7 +77,7 @@ class Renewing:
 
     def _labels(self, newest: Version) -> int:
         """Labels of decisions, each decision once, since the newest version was registered."""
-        named = "'" + newest.model.replace("'", "''") + "'"
+        named = quoted(newest.model)
         table: Any = self._workspace.journal.query(
             "SELECT count(DISTINCT subject) AS labels FROM events WHERE kind = 'outcome'"  # noqa: S608  # because the name is quoted
             f" AND model = {named} AND known_ns >= {newest.registered_at_ns}"

@@ -18,6 +18,7 @@ from mainstay.bundle.model import Version
 from mainstay.contract.correcting import receivers_of
 from mainstay.journal.model import Event
 from mainstay.journal.port import Spool
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import rfc3339
 from mainstay.journal.spool import DiskSpool
 from mainstay.release.reprocess.again import ROWS, Again, Old, Reading
@@ -29,7 +30,6 @@ from mainstay.release.reprocess.model import (
     Value,
     Work,
 )
-from mainstay.renew.labels.sql import quoted
 from mainstay.serve.outcomes import event_about
 from mainstay.serve.pipeline import Pipeline
 from mainstay.wiring.alone import only_one

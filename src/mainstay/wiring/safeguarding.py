@@ -27,6 +27,7 @@ from mainstay.contract.columns import Column, Columns
 from mainstay.contract.load import load_contract
 from mainstay.contract.model import Assets, Contract, Label, NumberOutput, Output, Probability
 from mainstay.contract.safeguards import RIGHT_OR_WRONG, Safeguard, guard_of
+from mainstay.journal.quoting import quoted
 from mainstay.judge.effect import Effect, Guarded, effect_of
 from mainstay.judge.learning import OUTCOMES, Learned, Task, too_few
 from mainstay.judge.safeguard import RISK, unfit_guard
@@ -227,7 +228,7 @@ def _table(workspace: Workspace, version: Version, contract: Contract, since_ns:
     """The newest decisions with an outcome, oldest first."""
     own = [_column(contract, name) for name, _ in asked_kinds(contract).values()]
     outputs = [f"output_{name}" for name in output_names(contract.output)]
-    wanted = ", ".join(map(_quoted, ("id", "time", f"judged_{RISK}", *outputs, *own)))
+    wanted = ", ".join(map(quoted, ("id", "time", f"judged_{RISK}", *outputs, *own)))
     sql = (
         f"SELECT COLUMNS(lambda c: c IN ({wanted})), heard.bodies AS heard FROM decisions JOIN"  # noqa: S608  # because names are quoted and the rest are numbers
         " (SELECT subject, list(body ORDER BY known_ns, id) AS bodies FROM events"
@@ -247,21 +248,17 @@ def _marks(version: Version) -> list[str]:
 def _heard(version: Version) -> str:
     """Which events are outcomes of a model's answers."""
     said = """body LIKE '%"label":%'"""
-    return f"events.kind = 'outcome' AND events.model = {_quoted(version.model)} AND {said}"
+    return f"events.kind = 'outcome' AND events.model = {quoted(version.model)} AND {said}"
 
 
 def _told(version: Version) -> str:
     """Which decisions are examples of a version's answers."""
-    marks = ", ".join(map(_quoted, _marks(version)))
+    marks = ", ".join(map(quoted, _marks(version)))
     return f"fingerprint IN ({marks}) AND arm NOT IN ('shadow', 'held_out') AND status <> 'held'"
 
 
 def _column(contract: Contract, name: str) -> str:
     return f"input_{name}" if name in contract.inputs else f"context_{name}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _logged(version: Version, manifest: Manifest, table: Any, wrong_by: float | None) -> Logged:

@@ -16,6 +16,7 @@ from mainstay.contract.renewing import History
 from mainstay.contract.renewing_rules import LOGGED
 from mainstay.contract.times import duration_ns
 from mainstay.journal.arrow import ArrowTable
+from mainstay.journal.quoting import quoted
 from mainstay.release.gate.rows import instead
 from mainstay.renew.health.unhealthy import Hearing, unhealthy
 from mainstay.renew.history.model import Origin, Role, column_of, missing
@@ -134,9 +135,8 @@ def _lists(workspace: Workspace, contract: Contract, since_ns: int) -> Lists | N
     nobody knows that."""
     if not isinstance(contract.output, Ranking):
         return None
-    quoted = contract.model.replace("'", "''")
     table = workspace.journal.query(
-        f"SELECT DISTINCT fingerprint FROM decisions WHERE model = '{quoted}'"  # noqa: S608  # because the name is quoted
+        f"SELECT DISTINCT fingerprint FROM decisions WHERE model = {quoted(contract.model)}"  # noqa: S608  # because the name is quoted
         f" AND id >= '{max(since_ns, 0) // 1_000_000:012x}' ORDER BY fingerprint"
     )
     items = dict.fromkeys(contract.output.items)

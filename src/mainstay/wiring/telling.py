@@ -7,6 +7,7 @@ import msgspec
 from mainstay.base.ids import DecisionIds, new_incarnation
 from mainstay.contract.finding import Finding
 from mainstay.journal.model import Event
+from mainstay.journal.quoting import quoted
 from mainstay.wiring.quarantining import new_id
 from mainstay.wiring.workspace import Workspace
 
@@ -54,7 +55,7 @@ class Telling:
     def _known(self, model: str) -> dict[str, bool]:
         """What was told and goes on, as the journal has it."""
         if model not in self._open:
-            named = "'" + model.replace("'", "''") + "'"
+            named = quoted(model)
             table: Any = self._workspace.journal.query(
                 "SELECT body FROM events WHERE kind = 'finding'"  # noqa: S608  # because the name is quoted
                 f" AND actor = '{self._source}' AND model = {named} ORDER BY known_ns, id"

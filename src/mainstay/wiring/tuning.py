@@ -22,6 +22,7 @@ from mainstay.contract.columns import Column
 from mainstay.contract.expressions.compile import compile_expression
 from mainstay.contract.judging import Cost
 from mainstay.contract.model import Contract, Probability, columns_of
+from mainstay.journal.quoting import quoted
 from mainstay.judge.cost import Amounts
 from mainstay.judge.sense import Sense
 from mainstay.judge.tune import Floats, Goal, History, Tuned, tune
@@ -128,20 +129,16 @@ def _rows(
     since_ns: int,
 ) -> dict[str, list[Any]]:
     outputs = [f"output_{name}" for name in output.classes]
-    wanted = ", ".join(_quoted(name) for name in ("status", *outputs, *needed.values()))
+    wanted = ", ".join(quoted(name) for name in ("status", *outputs, *needed.values()))
     sql = (
         f"SELECT COLUMNS(lambda c: c IN ({wanted})), heard.body AS heard FROM decisions JOIN"  # noqa: S608  # because names are quoted and the rest are numbers
         " (SELECT subject, arg_max(body, known_ns) AS body FROM events WHERE kind = 'outcome'"
         " GROUP BY subject) AS heard ON heard.subject = id"
-        f" WHERE fingerprint = {_quoted(fingerprint)} AND arm NOT IN ('shadow', 'held_out')"
+        f" WHERE fingerprint = {quoted(fingerprint)} AND arm NOT IN ('shadow', 'held_out')"
         f" AND status <> 'fallback' AND epoch_ns(time) >= {since_ns} ORDER BY id"
     )
     table = workspace.journal.query(sql)
     return {name: table.column(name).to_pylist() for name in table.column_names}
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _logged(

@@ -27,6 +27,7 @@ from mainstay.contract.model import (
     Timestamp,
     Vector,
 )
+from mainstay.journal.quoting import named
 from mainstay.release.gate.model import Habit
 
 HABITS_MAX: Final = 50
@@ -57,7 +58,7 @@ def repeated_inputs(query: Query, contract: Contract, fingerprint: str) -> Repea
     kept = {name: column for name, column in names.items() if column in there}
     if not kept or any(column not in there for column in (names[n] for n in contract.inputs)):
         return Repeated()
-    columns = ", ".join('"' + column.replace('"', '""') + '"' for column in kept.values())
+    columns = ", ".join(named(column) for column in kept.values())
     # The fingerprint is hexadecimal, and the names are quoted; neither is a caller's text.
     newest = (
         f"SELECT {columns} FROM decisions WHERE fingerprint = '{fingerprint}' "  # noqa: S608  # because of the line above

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mainstay.base.errors import MainstayError
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import rfc3339
 from mainstay.release.gate.habits import Query
 from mainstay.release.recall.model import Blast, Fed, Made, Taint
@@ -98,10 +99,10 @@ def _counted(query: Query, fed: Sequence[Fed], first: str) -> tuple[Fed, ...]:
     """What the models that are fed decided since a bad version answered first."""
     if not fed:
         return ()
-    names = ", ".join(_quoted(each.model) for each in fed)
+    names = ", ".join(quoted(each.model) for each in fed)
     rows = _rows(
         query,
-        _FED.format(names=names, first=_quoted(first)),
+        _FED.format(names=names, first=quoted(first)),
     )
     counts = {row["model"]: row["n"] for row in rows}
     return tuple(
@@ -115,8 +116,8 @@ def bad(suspects: Sequence[Taint]) -> str:
     models = sorted({each.model for each in suspects})
     prints = sorted({each.fingerprint for each in suspects})
     return (
-        f"model IN ({', '.join(map(_quoted, models))}) "
-        f"AND fingerprint IN ({', '.join(map(_quoted, prints))})"
+        f"model IN ({', '.join(map(quoted, models))}) "
+        f"AND fingerprint IN ({', '.join(map(quoted, prints))})"
     )
 
 
@@ -181,14 +182,10 @@ def _joined(
 
 
 def _within(begin: datetime, end: datetime) -> str:
-    first, last = (_quoted(each.isoformat() + "+00:00") for each in (begin, end))
+    first, last = (quoted(each.isoformat() + "+00:00") for each in (begin, end))
     return f"time >= {first}::TIMESTAMPTZ AND time < {last}::TIMESTAMPTZ"
 
 
 def _rows(query: Query, sql: str) -> list[dict[str, Any]]:
     table: Any = query(sql)
     return table.to_pylist()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -32,6 +32,7 @@ from mainstay.bundle.answers import output_names
 from mainstay.contract.model import Contract, NumberOutput, Probability, Ranking, VectorOutput
 from mainstay.journal.model import STATUSES, Event, Wanted
 from mainstay.journal.port import News
+from mainstay.journal.quoting import quoted
 from mainstay.judge.present import NOTHING_INSTEAD, present
 from mainstay.release.rollout.model import Evidence, Plan, Rollout
 from mainstay.release.rollout.statistics import Pairs, Stratum, Tally
@@ -128,20 +129,16 @@ class JournalEvidence:
     def _rows(self, rollout: Rollout, seen: "_Seen", late: Iterable[str]) -> list[Row]:
         """Decisions of which an outcome was heard, and their shadows."""
         ids = sorted(late)
-        names = ", ".join(_quoted(name) for name in (*_BASE_COLUMNS, *seen.columns))
-        listed = ", ".join(map(_quoted, ids))
+        names = ", ".join(quoted(name) for name in (*_BASE_COLUMNS, *seen.columns))
+        listed = ", ".join(map(quoted, ids))
         last = f"{int(ids[-1][:12], 16) + _SHADOW_MS:012x}"
         table = self._log.query(
             f"SELECT COLUMNS(lambda c: c IN ({names})) FROM decisions"  # noqa: S608  # because names are quoted and the rest are numbers
-            f" WHERE model = {_quoted(rollout.plan.model)}"
-            f" AND id BETWEEN {_quoted(ids[0])} AND {_quoted(last)}"
+            f" WHERE model = {quoted(rollout.plan.model)}"
+            f" AND id BETWEEN {quoted(ids[0])} AND {quoted(last)}"
             f" AND (id IN ({listed}) OR shadows IN ({listed})) ORDER BY id"
         )
         return table.to_pylist()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from mainstay.journal.quoting import quoted
+
 Query = Callable[[str], Any]
 
 
@@ -41,7 +43,7 @@ class OfKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_keys(query: Query, model: str, since_ns: int, known_ns: int) -> list[OfKeys]:
     """By caller; `since_ns` is of when it was told."""
-    mine = f"model = {_quoted(model)} AND known_ns <= {known_ns}"
+    mine = f"model = {quoted(model)} AND known_ns <= {known_ns}"
     rows = query(
         "WITH became AS (SELECT json_extract_string(body, '$.keyed.event') AS event,"  # noqa: S608  # because what is put in is quoted or a number
         " json_extract_string(body, '$.keyed.found') AS found FROM events WHERE kind = 'outcome'"
@@ -64,10 +66,6 @@ def of_keys(query: Query, model: str, since_ns: int, known_ns: int) -> list[OfKe
     ]
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def heard_of(query: Query, model: str, since_ns: int, known_ns: int) -> list[Heard]:
     """By caller and kind; `since_ns` is of when it was heard."""
     kinds = "CASE WHEN body LIKE '%\"label\":%' THEN 'label' WHEN body LIKE '%\"reaction\":%'"
@@ -77,7 +75,7 @@ def heard_of(query: Query, model: str, since_ns: int, known_ns: int) -> list[Hea
     base = (
         f"SELECT actor, {kinds} AS what, subject, known_ns, CASE WHEN {number} THEN NULL"  # noqa: S608  # because what is put in is quoted or a number
         f" ELSE {word} END AS word, known_ns / 1e9 - ('0x' || subject[1:12])::BIGINT / 1e3 AS delay"
-        f" FROM events WHERE kind = 'outcome' AND model = {_quoted(model)}"
+        f" FROM events WHERE kind = 'outcome' AND model = {quoted(model)}"
         f" AND known_ns <= {known_ns} AND known_ns >= {since_ns}"
     )
     rows = query(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mainstay.journal.quoting import quoted
 from mainstay.journal.rows import rfc3339
 from mainstay.renew.health.model import FEWER, LATE, MEANING, SILENT
 from mainstay.renew.labels.model import Unhealthy
@@ -51,7 +52,7 @@ class _Spell(msgspec.Struct, frozen=True, kw_only=True):
 def unhealthy(query: Query, model: str, known_ns: int, hearing: Hearing) -> tuple[Unhealthy, ...]:
     """The decisions to leave out, by the earliest first."""
     where = (
-        f"model = {_quoted(model)} AND known_ns <= {known_ns}"
+        f"model = {quoted(model)} AND known_ns <= {known_ns}"
         " AND (kind = 'finding' AND body LIKE '%\"labels.%'"
         f" OR kind = 'action' AND body LIKE '%\"{TRUSTED}\"%')"
     )
@@ -125,7 +126,3 @@ def _less(spell: _Spell, away: Sequence[tuple[int, int]]) -> list[_Spell]:
             cut += [each for each in (before, after) if each.begin_ns < each.end_ns]
         parts = cut
     return parts
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

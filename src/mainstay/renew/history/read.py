@@ -19,6 +19,7 @@ import duckdb
 
 from mainstay.base.errors import InvalidUsage, StorageFailed
 from mainstay.contract.renewing import History
+from mainstay.journal.quoting import named, quoted
 from mainstay.journal.reader import connected, lock, parquet
 from mainstay.renew.history import database
 from mainstay.renew.history import parquet as files
@@ -26,7 +27,6 @@ from mainstay.renew.history.model import Origin, Role, roles_of
 from mainstay.renew.labels import model as words
 from mainstay.renew.labels.model import Definition
 from mainstay.renew.labels.read import WEIGHT_MAX, Query
-from mainstay.renew.labels.sql import named, quoted
 
 _SHOWN: Final = 3
 

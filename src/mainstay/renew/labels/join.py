@@ -26,6 +26,7 @@ from mainstay.base.limits import KEYED_WAITING_MAX
 from mainstay.contract.keyed import By
 from mainstay.journal.model import Event, Wanted
 from mainstay.journal.port import News
+from mainstay.journal.quoting import named, quoted
 from mainstay.renew.labels.read import APART_MS, Query, logged_now
 
 KEYED: Final = "keyed"
@@ -204,7 +205,7 @@ def outcome_of(waiting: Waiting, decision: str | None, known_ns: int) -> Event:
 
 def left_over(query: Query, model: str, until_ns: int) -> list[Event]:
     """What was told before then and became nothing yet, the oldest of it."""
-    mine = f"model = {_quoted(model)}"
+    mine = f"model = {quoted(model)}"
     rows: list[dict[str, Any]] = query(
         "SELECT told.* FROM (SELECT id, kind, time_ns, known_ns, model, actor, subject, body"  # noqa: S608  # because what is put in is quoted or a number
         f" FROM events WHERE kind = 'keyed' AND {mine} AND known_ns < {until_ns}) told ANTI JOIN"
@@ -235,7 +236,7 @@ def find(query: Query, due: Sequence[Waiting], there: frozenset[str]) -> dict[st
 def _question(own: Sequence[Waiting], there: frozenset[str]) -> str:
     """Ids begin with the millisecond of their decision, so moments are bounds of ids, and few files
     are opened."""
-    by, model = own[0].by, _quoted(own[0].event.model)
+    by, model = own[0].by, quoted(own[0].event.model)
     mine = [waiting.outcome for waiting in own]
     rows: list[str] = []
     moments: list[int] = []
@@ -245,14 +246,14 @@ def _question(own: Sequence[Waiting], there: frozenset[str]) -> str:
         bounds = first, time_ms + 1, time_ms + APART_MS + 1
         moments += bounds
         texts = waiting.outcome, waiting.event.subject, *(f"{each:012x}" for each in bounds)
-        rows.append(f"({', '.join(map(_quoted, texts))})")
+        rows.append(f"({', '.join(map(quoted, texts))})")
     return (
         f"WITH asked(mine, key, first, after, beyond) AS (VALUES {', '.join(rows)}),"  # noqa: S608  # because all that is put in is quoted
         f" decided AS (SELECT id, {_value(by, there)} AS key FROM decisions WHERE model = {model}"
         f" AND arm <> 'shadow' AND id >= '{min(moments):012x}' AND id < '{max(moments):012x}')"
         " SELECT mine, coalesce(max(id) FILTER (id < after), min(id)) AS decision,"
         f" mine IN (SELECT id FROM events WHERE kind = 'outcome' AND model = {model}"
-        f" AND id BETWEEN {_quoted(min(mine))} AND {_quoted(max(mine))}) AS there"
+        f" AND id BETWEEN {quoted(min(mine))} AND {quoted(max(mine))}) AS there"
         " FROM asked LEFT JOIN decided"
         " ON decided.key = asked.key AND id >= first AND id < beyond GROUP BY mine"
     )
@@ -262,11 +263,7 @@ def _value(by: By, there: frozenset[str]) -> str:
     """A decision's key as keys are kept."""
     if by.column not in there:
         return "CAST(NULL AS VARCHAR)"
-    named = '"' + by.column.replace('"', '""') + '"'
-    number = f"TRY_CAST({named} AS BIGINT)" if by.whole else named
+    column = named(by.column)
+    number = f"TRY_CAST({column} AS BIGINT)" if by.whole else column
     text = f"CAST({number} AS VARCHAR)"
-    return f"sha256({_quoted(by.salt)} || {text})" if by.salt else text
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"sha256({quoted(by.salt)} || {text})" if by.salt else text

@@ -14,9 +14,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from mainstay.journal.arrow import pc
+from mainstay.journal.quoting import named, quoted
 from mainstay.renew.labels import model as words
 from mainstay.renew.labels.model import Definition, Labelled, Lists, Stretch, together
-from mainstay.renew.labels.sql import named, quoted
 
 Query = Callable[[str], Any]
 

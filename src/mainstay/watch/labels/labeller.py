@@ -26,6 +26,7 @@ from mainstay.base.errors import StorageFailed
 from mainstay.contract.model import Contract, Label, NumberOutput, Probability
 from mainstay.journal.arrow import pa, pq
 from mainstay.journal.lake import FileMark, Lake, Marker
+from mainstay.journal.quoting import quoted
 from mainstay.judge.present import present
 from mainstay.summaries.labels import columns_of, fits, rulers_of, slice_name
 from mainstay.summaries.ruler import Ruler, fingerprint
@@ -217,12 +218,12 @@ class Labeller:
         return found
 
     def _decisions(self, model: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        wanted = ", ".join(map(_quoted, _BASE))
+        wanted = ", ".join(map(quoted, _BASE))
         table = self._query(
             f"SELECT COLUMNS(lambda c: c IN ({wanted}) OR c LIKE 'output\\_%' ESCAPE '\\'"  # noqa: S608  # because all that is put in is quoted
             f" OR c LIKE 'input\\_%' ESCAPE '\\') FROM decisions"
-            f" WHERE model = {_quoted(model)} AND id BETWEEN {_quoted(ids[0])}"
-            f" AND {_quoted(ids[-1])} AND id IN ({', '.join(map(_quoted, ids))})"
+            f" WHERE model = {quoted(model)} AND id BETWEEN {quoted(ids[0])}"
+            f" AND {quoted(ids[-1])} AND id IN ({', '.join(map(quoted, ids))})"
         )
         return {row["id"]: row for row in table.to_pylist()}
 
@@ -263,7 +264,7 @@ class Labeller:
         """Per decision, every outcome with its id and who said it, in the order they were heard."""
         table = self._query(
             "SELECT subject, id, body, actor FROM events WHERE kind = 'outcome'"  # noqa: S608  # because all that is put in is quoted
-            f" AND model = {_quoted(model)} AND subject IN ({', '.join(map(_quoted, subjects))})"
+            f" AND model = {quoted(model)} AND subject IN ({', '.join(map(quoted, subjects))})"
             " ORDER BY known_ns, id"
         )
         found: dict[str, list[tuple[str, Mapping[str, Any], str]]] = {}
@@ -317,10 +318,6 @@ def _failures(rows: Rows, model: str) -> Iterator[Part]:
             counted = Categories((int(body["rows"]),))
             summary = Summary(fingerprint(FAILURES), "strings", body["rows"], 0, None, counted)
             yield Part(key, 0, {FAILED: summary})
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _key(model: str, row: Mapping[str, Any], slice_: str = "") -> Key:

@@ -1,4 +1,4 @@
-"""Names and texts as SQL writes them."""
+"""Names and texts as the SQL of a query writes them: whatever is in them, they end nothing."""
 
 
 def named(name: str) -> str:
