@@ -23,7 +23,7 @@ from mainstay.bundle.assets import Examples
 from mainstay.bundle.features import kinds_of
 from mainstay.bundle.pack import CONFIDENCE_ROWS_MAX
 from mainstay.contract.columns import Column
-from mainstay.contract.model import Contract, Label, NumberOutput, Probability
+from mainstay.contract.model import Contract, Label, NumberOutput, Probability, logged_name
 from mainstay.journal.quoting import named, quoted
 from mainstay.release.gate.habits import column_of
 from mainstay.release.gate.rows import fit
@@ -67,9 +67,9 @@ def labelled(query: Query, contract: Contract, since_ns: int, until_ns: int) -> 
     kept = rows.take(known)
     kinds = kinds_of(contract)
     columns = {
-        name: column_of(kept.column(_column(contract, name)), kind)
+        name: column_of(kept.column(logged_name(name, contract.inputs)), kind)
         for name, kind in kinds.items()
-        if _column(contract, name) in kept.schema.names
+        if logged_name(name, contract.inputs) in kept.schema.names
     }
     fitted = fit(contract, columns, frozenset(), "the version")
     places: list[int] = fitted.rows.tolist()
@@ -89,7 +89,7 @@ def _read(
 ) -> tuple[Any, Counter[str]]:
     """The rows, and why others are not among them."""
     there = set(query("SELECT * FROM decisions LIMIT 0").schema.names)
-    names = [_column(contract, name) for name in kinds_of(contract)]
+    names = [logged_name(name, contract.inputs) for name in kinds_of(contract)]
     columns = ", ".join("d." + named(name) for name in names if name in there)
     heard = (
         "SELECT subject, arg_min(body, known_ns) AS body FROM events"  # noqa: S608  # because names are quoted and the rest are numbers
@@ -116,10 +116,6 @@ def _read(
         f" ORDER BY md5(d.id) LIMIT {CONFIDENCE_ROWS_MAX}"
     )
     return rows, left_out
-
-
-def _column(contract: Contract, name: str) -> str:
-    return f"input_{name}" if name in contract.inputs else f"context_{name}"
 
 
 def truth_of(contract: Contract, body: str) -> float | int | None:

@@ -25,7 +25,15 @@ from mainstay.bundle.child import TrialLimits, ask_child
 from mainstay.bundle.model import Card, Manifest, Version
 from mainstay.contract.columns import Column, Columns
 from mainstay.contract.load import load_contract
-from mainstay.contract.model import Assets, Contract, Label, NumberOutput, Output, Probability
+from mainstay.contract.model import (
+    Assets,
+    Contract,
+    Label,
+    NumberOutput,
+    Output,
+    Probability,
+    logged_name,
+)
 from mainstay.contract.safeguards import RIGHT_OR_WRONG, Safeguard, guard_of
 from mainstay.journal.quoting import quoted
 from mainstay.judge.effect import Effect, Guarded, effect_of
@@ -226,7 +234,7 @@ def logged(workspace: Workspace, model: str, number: int | None, since_ns: int |
 
 def _table(workspace: Workspace, version: Version, contract: Contract, since_ns: int) -> Any:
     """The newest decisions with an outcome, oldest first."""
-    own = [_column(contract, name) for name, _ in asked_kinds(contract).values()]
+    own = [logged_name(name, contract.inputs) for name, _ in asked_kinds(contract).values()]
     outputs = [f"output_{name}" for name in output_names(contract.output)]
     wanted = ", ".join(map(quoted, ("id", "time", f"judged_{RISK}", *outputs, *own)))
     sql = (
@@ -257,10 +265,6 @@ def _told(version: Version) -> str:
     return f"fingerprint IN ({marks}) AND arm NOT IN ('shadow', 'held_out') AND status <> 'held'"
 
 
-def _column(contract: Contract, name: str) -> str:
-    return f"input_{name}" if name in contract.inputs else f"context_{name}"
-
-
 def _logged(version: Version, manifest: Manifest, table: Any, wrong_by: float | None) -> Logged:
     contract = manifest.contract
     output, rows = contract.output, int(table.num_rows)
@@ -272,9 +276,9 @@ def _logged(version: Version, manifest: Manifest, table: Any, wrong_by: float | 
     good = Sense(contract)(raw) & ~np.isnan(truth)
     kept = backwards[good[backwards]]
     given: Columns = {
-        shown: column_of(table.column(_column(contract, own)), kind)[kept]
+        shown: column_of(table.column(logged_name(own, contract.inputs)), kind)[kept]
         for shown, (own, kind) in asked_kinds(contract).items()
-        if _column(contract, own) in names
+        if logged_name(own, contract.inputs) in names
     }
     given |= sayer(output, manifest.calibration)(raw[kept])
     shape = Contract(model="safeguard", inputs=offered(contract), output=output)

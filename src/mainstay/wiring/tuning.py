@@ -21,7 +21,7 @@ from mainstay.bundle.threshold import choose
 from mainstay.contract.columns import Column
 from mainstay.contract.expressions.compile import compile_expression
 from mainstay.contract.judging import Cost
-from mainstay.contract.model import Contract, Probability, columns_of
+from mainstay.contract.model import Contract, Probability, columns_of, logged_name
 from mainstay.journal.quoting import quoted
 from mainstay.judge.cost import Amounts
 from mainstay.judge.sense import Sense
@@ -115,10 +115,7 @@ def _needed(contract: Contract, cost: Cost | None) -> dict[str, str]:
         if isinstance(amount, str):
             at = ("judge", "cost", "of_error")
             names |= compile_expression(amount, kinds, at, kind="number").names
-    return {
-        name: f"input_{name}" if name in contract.inputs else f"context_{name}"
-        for name in sorted(names)
-    }
+    return {name: logged_name(name, contract.inputs) for name in sorted(names)}
 
 
 def _rows(
@@ -187,7 +184,7 @@ def _values(contract: Contract, rows: dict[str, list[Any]], kept: Column) -> dic
     """The values that a cost may look at, in the form that requests have them in."""
     found: dict[str, Column] = {}
     for name in columns_of(contract.inputs, contract.context):
-        column = f"input_{name}" if name in contract.inputs else f"context_{name}"
+        column = logged_name(name, contract.inputs)
         values = rows.get(column)
         if values is None:
             found[name] = np.full(int(kept.sum()), np.nan)

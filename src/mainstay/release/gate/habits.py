@@ -26,6 +26,7 @@ from mainstay.contract.model import (
     Text,
     Timestamp,
     Vector,
+    logged_name,
 )
 from mainstay.journal.quoting import named
 from mainstay.release.gate.model import Habit
@@ -52,9 +53,7 @@ def repeated_inputs(query: Query, contract: Contract, fingerprint: str) -> Repea
     """The most frequent inputs of a version, from one query over the journal."""
     kinds = kinds_of(contract)
     there = set(query("SELECT * FROM decisions LIMIT 0").schema.names)
-    names = {
-        name: f"input_{name}" if name in contract.inputs else f"context_{name}" for name in kinds
-    }
+    names = {name: logged_name(name, contract.inputs) for name in kinds}
     kept = {name: column for name, column in names.items() if column in there}
     if not kept or any(column not in there for column in (names[n] for n in contract.inputs)):
         return Repeated()
