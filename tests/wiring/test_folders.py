@@ -25,7 +25,8 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_file_that_is_written_holds_every_setting_and_its_default(tmp_path):
     """N10: nothing to look up; the file and the defaults never part."""
-    shown = tomllib.loads(TEMPLATE) | {"alerts": Settings().alerts}
+    parts = {"alerts": Settings().alerts, "corrections": Settings().corrections}
+    shown = tomllib.loads(TEMPLATE) | parts
     assert shown == msgspec.structs.asdict(Settings())
     assert read_settings(written(tmp_path, TEMPLATE)) == Settings()
     assert read_settings(written(tmp_path, "")) == Settings()
