@@ -23,6 +23,11 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         """The time of day, as people read it."""
         return datetime.fromtimestamp(self.at_ns / 1e9, UTC).strftime("%H:%M")
 
+    @property
+    def day(self) -> str:
+        """The day, as people read it."""
+        return datetime.fromtimestamp(self.at_ns / 1e9, UTC).strftime("%d %b")
+
 
 class Drilled(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a drill."""

@@ -21,17 +21,25 @@ def simulated(output: Output, name: str, folder: Path) -> Drilled:
     """A story in a workspace of its own, each moment as it comes, and what is held of it."""
     output.say()
     output.say(f"[bold]{name.replace('-', ' ').capitalize()}, in simulated time[/]")
-    drilled = STORIES[name](folder, lambda moment: output.say(_line(moment)))
+    days: list[str] = []
+
+    def tell(moment: Moment) -> None:
+        days.append(moment.day)
+        output.say(_line(moment, days[0]))
+
+    drilled = STORIES[name](folder, tell)
     for finding in drilled.findings:
         mark = "[bold green]✓[/]" if finding.verdict == "pass" else "[bold red]✗[/]"
         output.say(f"{mark} {finding.check}: {escape(finding.words)}")
     return drilled
 
 
-def _line(moment: Moment) -> str:
+def _line(moment: Moment, first_day: str) -> str:
+    """What happened, and when: the day as well, after the first one."""
     shown = ", ".join(f"{name.replace('_', ' ')} {_said(v)}" for name, v in moment.figures.items())
     figures = f" [dim]({escape(shown)})[/]" if shown else ""
-    return f"  [cyan]{moment.clock}[/] {escape(moment.what)}{figures}"
+    day = "" if moment.day == first_day else f"{moment.day} "
+    return f"  [cyan]{day}{moment.clock}[/] {escape(moment.what)}{figures}"
 
 
 def _said(value: float) -> str:
